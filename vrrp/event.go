@@ -1,0 +1,69 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// ID names an instance within one router. It is given when the instance is
+// added, survives every reconfiguration that keeps the instance, and is never
+// used again.
+type ID uint32
+
+// Event is something that happened: the input of [Router.Step].
+type Event interface{ event() }
+
+// AdvertReceived is a packet of IP protocol 112 as it came from the network.
+// It is stepped by pointer, so that the caller can use one value for all.
+type AdvertReceived struct {
+	// Link is the index of the interface that it arrived on.
+	Link     int
+	Src, Dst netip.Addr
+	// TTL is the TTL or hop limit, -1 if the socket did not tell.
+	TTL int
+	// Payload is the VRRP message. The router does not keep it.
+	Payload []byte
+}
+
+// Timeout lets the deadlines that have passed act. It may be stepped only when
+// all adverts that had arrived before were stepped.
+type Timeout struct{}
+
+// LinkChanged is an interface that appeared or changed, or one of its addresses.
+type LinkChanged struct{ Link Link }
+
+// LinkGone is an interface that vanished, or has another name now.
+type LinkGone struct{ Name string }
+
+// Link is an interface of the host.
+type Link struct {
+	Name  string
+	Index int
+	// Up is administratively up with carrier.
+	Up bool
+	// Addrs are the usable (not tentative) addresses in the kernel's order.
+	Addrs []netip.Addr
+}
+
+// Reconfigure replaces the configuration as a whole.
+type Reconfigure struct {
+	// Start is when vrrp_startup_delay and vrrp_delay_after_boot are over for
+	// instances that are added now. A time in the past means no delay.
+	Start     time.Duration
+	Instances []*Params
+}
+
+// AddressTaken says that another program keeps removing an address of this
+// instance.
+type AddressTaken struct{ ID ID }
+
+// Shutdown is the orderly stop: masters say that they leave.
+type Shutdown struct{}
+
+func (*AdvertReceived) event() {}
+func (Timeout) event()         {}
+func (LinkChanged) event()     {}
+func (LinkGone) event()        {}
+func (Reconfigure) event()     {}
+func (AddressTaken) event()    {}
+func (Shutdown) event()        {}

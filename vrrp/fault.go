@@ -1,0 +1,87 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// setFaults replaces the set of faults and changes the state when it became
+// empty or is not empty any more.
+func (in *instance) setFaults(r *Router, now time.Duration, faults Faults) {
+	before := in.faults
+	in.faults = faults
+	switch {
+	case in.state == Init || before == faults:
+	case faults != 0 && in.state != Fault:
+		in.toFault(r, now)
+	case faults == 0 && in.state == Fault:
+		in.leaveFault(r, now, before.overCause())
+	}
+}
+
+// toFault gives up taking part. A master says so (keepalived: priority 0 on
+// every fault; on a dead link nobody hears it).
+func (in *instance) toFault(r *Router, now time.Duration) {
+	if in.state == Master {
+		in.advertise(r, now, 0)
+		in.dropMastership(r)
+	}
+	in.become(r, now, Fault, in.faults.beginCause())
+	in.master, in.masterPriority = netip.Addr{}, 0
+	in.wait, in.timer = waitNothing, Forever
+}
+
+// leaveFault takes part again: as a backup with the full master down time; an
+// owner with state MASTER waits one interval (keepalived).
+func (in *instance) leaveFault(r *Router, now time.Duration, cause Cause) {
+	in.learned = in.p.Interval
+	in.toBackup(r, now, cause)
+	if in.p.StartMaster && in.p.Priority == OwnerPriority {
+		in.arm(now, waitStartMaster)
+	}
+}
+
+// linkFaults are the faults that follow from the links and the configuration.
+func (in *instance) linkFaults(l *Link) Faults {
+	var f Faults
+	p := in.p
+	if p.Link != "" {
+		switch {
+		case l == nil:
+			f |= FaultNoLink
+		case !l.Up && !p.DontTrackPrimary:
+			f |= FaultLinkDown
+		}
+	}
+	if !in.src.IsValid() {
+		f |= FaultNoAddress
+	}
+	if p.Unicast && len(p.Peers) == 0 {
+		f |= FaultNoPeers
+	}
+	return f
+}
+
+// resolve finds link, source address and faults anew after a change of the
+// links or of the configuration.
+func (in *instance) resolve(r *Router, now time.Duration) {
+	p := in.p
+	l := r.links[p.Link]
+	index := 0
+	if l != nil {
+		index = l.Index
+	}
+	src := r.source(p, l)
+	changed := index != in.link || src != in.src
+	in.link, in.src = index, src
+	if changed {
+		r.emit(Action{Kind: SourceChanged, ID: in.id, Src: src, Link: index})
+	}
+	in.setFaults(r, now, in.linkFaults(l)|in.faults&FaultAddressTaken)
+}
+
+// taken notes that other programs keep removing an address.
+func (in *instance) taken(r *Router, now time.Duration) {
+	in.takenUntil = now + takenQuiet
+	in.setFaults(r, now, in.faults|FaultAddressTaken)
+}

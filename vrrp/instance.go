@@ -1,0 +1,192 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// instance is one virtual router. All fields are plain values, so that a
+// Router can be copied.
+type instance struct {
+	id ID
+	p  *Params
+
+	state  State
+	faults Faults
+	since  time.Duration // of the last transition
+	cause  Cause         // of the last transition
+
+	// link and src are where adverts leave; index 0 and an invalid address when
+	// there is none.
+	link int
+	src  netip.Addr
+
+	// timer is the Adver_Timer of a master, the Active_Down_Timer of a backup,
+	// the end of the startup delay in Init. armed and wait say how it was set,
+	// so that a changed priority or interval moves it rightly.
+	timer time.Duration
+	armed time.Duration
+	wait  waitKind
+
+	// learned is Active_Adver_Interval.
+	learned time.Duration
+	// master and masterPriority are of the last advert that was followed.
+	master         netip.Addr
+	masterPriority uint8
+	// ignored is set when a backup let an advert of lower priority pass while
+	// its timer runs: the take-over will be a pre-emption.
+	ignored bool
+	// holdUntil is the end of preempt_delay; 0 when it does not run.
+	holdUntil time.Duration
+	// graced is set when a late timeout was put off once.
+	graced bool
+
+	// sent is when the last advert left, replied when the last one that was an
+	// answer did.
+	sent, replied time.Duration
+	// announced is when the last announcement against a lower master began;
+	// reannounce is when a suppressed one is due, Forever for never.
+	announced, reannounce time.Duration
+
+	// rogueSince and rogueSent describe another owner that does not give way.
+	rogueSince time.Duration
+	rogueSent  int
+	// demoted makes an owner advertise 254 until the other owner is gone.
+	demoted bool
+
+	// takenUntil is the end of FaultAddressTaken.
+	takenUntil time.Duration
+
+	heapAt int // position in the router's heap of deadlines
+}
+
+// waitKind says what a timer waits for.
+type waitKind uint8
+
+const (
+	waitStartup     waitKind = iota + 1 // Init: end of the startup delay
+	waitMasterDown                      // Backup: silence of the master
+	waitSkew                            // Backup: the master has left
+	waitStartMaster                     // Backup: first advert with state MASTER
+	waitAdvert                          // Master: next advert
+	waitNothing                         // Fault, or stopped
+)
+
+// newInstance returns an instance that has not started.
+func newInstance(id ID, p *Params, now time.Duration) instance {
+	return instance{
+		id: id, p: p, state: Init, since: now, cause: CauseStartup,
+		timer: Forever, wait: waitNothing, learned: p.Interval,
+		sent: longAgo, replied: longAgo, announced: longAgo, reannounce: Forever, takenUntil: Forever,
+	}
+}
+
+// priority is the effective priority.
+func (in *instance) priority() uint8 {
+	if in.p.Priority == OwnerPriority && in.demoted {
+		return OwnerPriority - 1
+	}
+	return in.p.Priority
+}
+
+func (in *instance) owner() bool { return in.priority() == OwnerPriority }
+
+// deadline is the next moment at which a Timeout does something.
+func (in *instance) deadline() time.Duration {
+	return min(in.timer, in.reannounce, in.takenUntil)
+}
+
+// arm sets the timer for what is awaited from now on.
+func (in *instance) arm(now time.Duration, wait waitKind) {
+	in.armed, in.wait = now, wait
+	in.rearm()
+}
+
+// rearm computes the timer again from when it was armed: after a change of
+// priority or interval the remaining time changes by the difference of the
+// skews (keepalived does the same).
+func (in *instance) rearm() {
+	p := in.p
+	switch in.wait {
+	case waitMasterDown:
+		in.timer = in.armed + MasterDownInterval(p.Version, in.priority(), in.learned, p.DownAdverts)
+	case waitSkew:
+		in.timer = in.armed + SkewTime(p.Version, in.priority(), in.learned)
+	case waitStartMaster:
+		in.timer = in.armed + startMasterInterval(p.Version, in.learned)
+	case waitAdvert:
+		in.timer = in.armed + p.Interval
+	case waitNothing:
+		in.timer = Forever
+	}
+}
+
+// become changes the state and tells of it. Every transition goes through here.
+func (in *instance) become(r *Router, now time.Duration, to State, cause Cause) {
+	from := in.state
+	if from == to {
+		panic("vrrp: transition from " + from.String() + " to itself")
+	}
+	in.state, in.since, in.cause = to, now, cause
+	r.emit(Action{Kind: Transition, ID: in.id, From: from, To: to, Cause: cause})
+}
+
+// advertise sends an advert with the given priority.
+func (in *instance) advertise(r *Router, now time.Duration, priority uint8) {
+	in.sent = now
+	r.emit(Action{Kind: SendAdvert, ID: in.id, Priority: priority, Params: in.p, Src: in.src, Link: in.link})
+}
+
+// start leaves Init when the startup delay is over (RFC 9568, 6.4.1).
+func (in *instance) start(r *Router, now time.Duration) {
+	in.learned = in.p.Interval
+	switch {
+	case in.faults != 0:
+		in.toFault(r, now)
+	case in.p.StartMaster && in.p.Priority == OwnerPriority:
+		in.toMaster(r, now, CauseStartup)
+	case in.p.StartMaster:
+		in.become(r, now, Backup, CauseStartup)
+		in.arm(now, waitStartMaster)
+	default:
+		in.become(r, now, Backup, CauseStartup)
+		in.arm(now, waitMasterDown)
+	}
+}
+
+// stop leaves every state for Init. A master says with priority 0 that it
+// leaves (RFC 9568, 6.4.3).
+func (in *instance) stop(r *Router, now time.Duration, cause Cause) {
+	if in.state == Master {
+		in.advertise(r, now, 0)
+		in.dropMastership(r)
+	}
+	if in.state != Init {
+		in.become(r, now, Init, cause)
+	}
+	in.wait, in.timer = waitNothing, Forever
+	in.takenUntil = Forever
+}
+
+// timeout acts on what is due.
+func (in *instance) timeout(r *Router, now time.Duration) {
+	if now >= in.takenUntil {
+		in.takenUntil = Forever
+		in.setFaults(r, now, in.faults&^FaultAddressTaken)
+	}
+	if now >= in.reannounce {
+		in.announceLower(r, now)
+	}
+	if now < in.timer {
+		return
+	}
+	switch in.state {
+	case Init:
+		in.timer, in.wait = Forever, waitNothing
+		in.start(r, now)
+	case Backup:
+		in.backupTimeout(r, now)
+	case Master:
+		in.masterTimeout(r, now)
+	}
+}

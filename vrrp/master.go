@@ -1,0 +1,115 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// toMaster takes over (RFC 9568, 6.4.1 and 6.4.2). The advert comes first, so
+// that other backups wait while the addresses are installed.
+func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
+	in.learned = in.p.Interval
+	in.demoted, in.rogueSince, in.rogueSent = false, 0, 0
+	in.ignored, in.graced, in.holdUntil = false, false, 0
+	in.master, in.masterPriority = netip.Addr{}, 0
+	in.advertise(r, now, in.priority())
+	in.become(r, now, Master, cause)
+	in.arm(now, waitAdvert)
+	r.emit(Action{Kind: Install, ID: in.id})
+	r.emit(Action{Kind: Announce, ID: in.id})
+}
+
+// dropMastership undoes what toMaster did, except the transition.
+func (in *instance) dropMastership(r *Router) {
+	in.reannounce = Forever
+	in.rogueSince, in.rogueSent = 0, 0
+	r.emit(Action{Kind: Remove, ID: in.id})
+}
+
+// masterTimeout sends the advert that is due. The next one is due an interval
+// after this one was, not after it was sent, so that lateness does not add up;
+// after a long stall the missed ones are not made good.
+func (in *instance) masterTimeout(r *Router, now time.Duration) {
+	due := in.timer
+	if in.rogueSince != 0 {
+		in.rogueSent++
+	}
+	in.advertise(r, now, in.priority())
+	if now-due >= in.p.Interval {
+		due = now
+	}
+	in.arm(due, waitAdvert)
+}
+
+// masterAdvert is the reception of an advert in Master (RFC 9568, 6.4.3).
+func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a *Advert) {
+	if a.Priority == 0 {
+		in.reply(r, now)
+		return
+	}
+	if in.late(now) {
+		// Another router took over while this one was not running. It stays back
+		// rather than to tear the addresses away from the new master.
+		in.toBackup(r, now, CauseLate)
+		in.backupAdvert(now, src, a)
+		return
+	}
+	if in.owner() && a.Priority == OwnerPriority && in.rogueOwner(now, a) {
+		in.demoted = true
+	}
+	own := in.priority()
+	if a.Priority > own || a.Priority == own && in.src.Less(src) {
+		if in.p.HigherPrioSendAdvert {
+			in.advertise(r, now, own)
+		}
+		in.toBackup(r, now, CauseHigherPriority)
+		in.follow(now, src, a)
+		return
+	}
+	if !in.p.LowerPrioNoAdvert {
+		in.reply(r, now)
+	}
+	if gap := announceGap(in.p.Interval); now-in.announced >= gap {
+		in.announceLower(r, now)
+	} else {
+		in.reannounce = in.announced + gap
+	}
+}
+
+// reply sends an advert at once, or, when one was sent in answer just now, as
+// soon as the bound on answers allows.
+func (in *instance) reply(r *Router, now time.Duration) {
+	if gap := replyGap(in.p.Interval); in.replied > now-gap {
+		in.timer = min(in.timer, in.replied+gap)
+		return
+	}
+	in.replied = now
+	in.advertise(r, now, in.priority())
+	in.arm(now, waitAdvert)
+}
+
+// announceLower heals the neighbours' caches that a master of lower priority
+// has spoilt.
+func (in *instance) announceLower(r *Router, now time.Duration) {
+	in.announced, in.reannounce = now, Forever
+	r.emit(Action{Kind: AnnounceLower, ID: in.id})
+}
+
+// late reports whether the last advert is so long ago that even the best backup
+// must have taken over.
+func (in *instance) late(now time.Duration) bool {
+	p := in.p
+	return now-in.sent > MasterDownInterval(p.Version, OwnerPriority-1, p.Interval, p.DownAdverts)
+}
+
+// rogueOwner reports whether another owner (255) has persisted for two of our
+// adverts and 1.2 of the longer interval although it should have given way, as
+// an owner that ignores adverts does. Then one must give in (keepalived: the
+// one with the higher address advertises 254 until the other is gone).
+func (in *instance) rogueOwner(now time.Duration, a *Advert) bool {
+	if in.rogueSince == 0 {
+		in.rogueSince, in.rogueSent = now, 0
+		return false
+	}
+	return in.rogueSent >= 2 && now-in.rogueSince >= max(a.Interval, in.p.Interval)*6/5
+}

@@ -1,0 +1,132 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// reconfigure replaces the configuration. Instances are matched by what they
+// are on the wire first, so that two that swap their names both go on; then by
+// name when only their unicast peers changed. Matched ones keep their state,
+// the others leave or start.
+func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
+	r.vips = make(map[netip.Addr]struct{})
+	for _, p := range ev.Instances {
+		for _, a := range p.Addrs {
+			r.vips[a] = struct{}{}
+		}
+		for _, a := range p.Excluded {
+			r.vips[a] = struct{}{}
+		}
+	}
+	old := r.instances
+	match := matchInstances(old, ev.Instances)
+	kept := make([]bool, len(old))
+	for _, o := range match {
+		if o >= 0 {
+			kept[o] = true
+		}
+	}
+	for i := range old {
+		if !kept[i] {
+			old[i].stop(r, now, CauseRemoved)
+			r.emit(Action{Kind: Deleted, ID: old[i].id})
+		}
+	}
+	r.instances = make([]instance, 0, len(ev.Instances))
+	for i, p := range ev.Instances {
+		if o := match[i]; o >= 0 {
+			r.instances = append(r.instances, old[o])
+			continue
+		}
+		r.lastID++
+		r.instances = append(r.instances, newInstance(r.lastID, p, now))
+	}
+	r.reindex(ev.Instances)
+	for i := range r.instances {
+		in := &r.instances[i]
+		if match[i] >= 0 {
+			in.change(r, now, ev.Instances[i])
+		} else {
+			r.emit(Action{Kind: Added, ID: in.id, Params: in.p})
+			in.begin(r, now, ev.Start)
+		}
+	}
+	r.heapify()
+}
+
+// matchInstances gives for each new instance the index of the old one that it
+// continues, or -1.
+func matchInstances(old []instance, next []*Params) []int {
+	match := make([]int, len(next))
+	used := make([]bool, len(old))
+	byKey := make(map[key][]int, len(old))
+	for i := range old {
+		k := old[i].p.key()
+		byKey[k] = append(byKey[k], i)
+	}
+	find := func(p *Params, same func(*Params) bool) int {
+		for _, i := range byKey[p.key()] {
+			if !used[i] && same(old[i].p) {
+				used[i] = true
+				return i
+			}
+		}
+		return -1
+	}
+	for i, p := range next {
+		match[i] = find(p, p.sameWire)
+	}
+	for i, p := range next {
+		if match[i] < 0 {
+			match[i] = find(p, func(o *Params) bool { return o.Name == p.Name })
+		}
+	}
+	return match
+}
+
+// reindex rebuilds the table for demultiplexing.
+func (r *Router) reindex(params []*Params) {
+	r.byVRID = make(map[vridKey][]int, len(params))
+	for i, p := range params {
+		k := vridKey{p.Family, p.VRID}
+		r.byVRID[k] = append(r.byVRID[k], i)
+	}
+}
+
+// begin starts a new instance, after the startup delay if there is one.
+func (in *instance) begin(r *Router, now, start time.Duration) {
+	in.resolve(r, now)
+	if start > now {
+		in.wait, in.timer = waitStartup, start
+		return
+	}
+	in.start(r, now)
+}
+
+// change gives a running instance new parameters. What it does not contradict
+// goes on: state, timers, what was learned.
+func (in *instance) change(r *Router, now time.Duration, p *Params) {
+	old := in.p
+	in.p = p
+	if old.equal(p) {
+		in.resolve(r, now) // the set of virtual addresses may have changed
+		return
+	}
+	if in.state != Backup || !in.master.IsValid() || p.Version == V2 {
+		in.learned = p.Interval // nothing was learned that goes on
+	}
+	if in.wait != waitStartup {
+		in.rearm()
+	}
+	if p.PreemptDelay == 0 {
+		in.holdUntil = 0
+	}
+	in.resolve(r, now)
+	if in.state == Master {
+		// Peers learn the new priority, interval and addresses at once.
+		in.advertise(r, now, in.priority())
+		in.arm(now, waitAdvert)
+		r.emit(Action{Kind: Install, ID: in.id})
+	}
+}

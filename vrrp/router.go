@@ -1,0 +1,186 @@
+package vrrp
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Router is one host's whole protocol: every instance and its timers. It is not
+// safe for concurrent use.
+type Router struct {
+	instances []instance // in the order of the configuration
+	lastID    ID
+	links     map[string]*Link // never changed in place
+	vips      map[netip.Addr]struct{}
+	byVRID    map[vridKey][]int // indices of instances
+	heap      []int             // indices of instances, earliest deadline first
+	stopped   bool
+
+	advert Advert   // the advert being received
+	out    []Action // returned by Step
+}
+
+type vridKey struct {
+	family Family
+	vrid   uint8
+}
+
+// NewRouter returns a router without instances. Step the host's links into it
+// before the first Reconfigure.
+func NewRouter() *Router {
+	return &Router{links: map[string]*Link{}, byVRID: map[vridKey][]int{}}
+}
+
+// Step lets the router react to one event at the moment now, which must not be
+// less than in the calls before. The actions are to be carried out in their
+// order; the slice is valid until the next call.
+func (r *Router) Step(now time.Duration, ev Event) []Action {
+	r.out = r.out[:0]
+	switch ev := ev.(type) {
+	case *AdvertReceived:
+		r.receive(now, ev)
+	case Timeout:
+		r.timeouts(now)
+	case LinkChanged:
+		l := ev.Link
+		r.links[l.Name] = &l
+		r.resolveAll(now)
+	case LinkGone:
+		delete(r.links, ev.Name)
+		r.resolveAll(now)
+	case Reconfigure:
+		r.reconfigure(now, ev)
+	case AddressTaken:
+		if i := r.index(ev.ID); i >= 0 {
+			r.instances[i].taken(r, now)
+			r.fix(i)
+		}
+	case Shutdown:
+		r.stopped = true
+		for i := range r.instances {
+			r.instances[i].stop(r, now, CauseShutdown)
+		}
+		r.heapify()
+	default:
+		panic("vrrp: unknown event")
+	}
+	return r.out
+}
+
+// NextDeadline returns when a [Timeout] is due; false if nothing is awaited.
+func (r *Router) NextDeadline() (time.Duration, bool) {
+	if len(r.heap) == 0 {
+		return 0, false
+	}
+	d := r.instances[r.heap[0]].deadline()
+	return d, d != Forever
+}
+
+// Clone returns an independent copy.
+func (r *Router) Clone() *Router {
+	c := *r
+	c.instances = slices.Clone(r.instances)
+	c.links = maps.Clone(r.links)
+	c.heap = slices.Clone(r.heap)
+	c.advert.Addrs = nil
+	c.out = nil
+	return &c
+}
+
+func (r *Router) emit(a Action) { r.out = append(r.out, a) }
+
+// receive handles one packet from the network.
+func (r *Router) receive(now time.Duration, d *AdvertReceived) {
+	in, reason := r.accept(d)
+	var id ID
+	if in != nil {
+		id = in.id
+	}
+	if reason != ReasonNone {
+		r.emit(Action{Kind: Discarded, ID: id, Reason: reason, Src: d.Src, Link: d.Link})
+		return
+	}
+	a := &r.advert
+	r.emit(Action{Kind: Accepted, ID: id, From: in.state, Src: d.Src, Priority: a.Priority, Interval: a.Interval})
+	switch in.state {
+	case Backup:
+		in.backupAdvert(now, d.Src, a)
+	case Master:
+		in.masterAdvert(r, now, d.Src, a)
+	}
+	r.down(in.heapAt)
+	r.up(in.heapAt)
+}
+
+// timeouts lets every deadline that has passed act.
+func (r *Router) timeouts(now time.Duration) {
+	for len(r.heap) > 0 {
+		i := r.heap[0]
+		if r.instances[i].deadline() > now {
+			return
+		}
+		r.instances[i].timeout(r, now)
+		r.fix(i)
+	}
+}
+
+// resolveAll tells every instance that links have changed.
+func (r *Router) resolveAll(now time.Duration) {
+	if r.stopped {
+		return
+	}
+	for i := range r.instances {
+		r.instances[i].resolve(r, now)
+	}
+	r.heapify()
+}
+
+// source is the address that adverts of p leave from, invalid if there is none.
+func (r *Router) source(p *Params, l *Link) netip.Addr {
+	if p.Source.IsValid() {
+		if !p.Unicast && !p.TrackSource || r.hasAddr(p.Source, l) {
+			return p.Source
+		}
+		return netip.Addr{}
+	}
+	if l == nil {
+		return netip.Addr{}
+	}
+	var own netip.Addr
+	for _, a := range l.Addrs {
+		if FamilyOf(a) != p.Family || p.Family == IPv6 && !a.IsLinkLocalUnicast() {
+			continue
+		}
+		if _, virtual := r.vips[a]; !virtual {
+			return a
+		}
+		if !own.IsValid() {
+			own = a
+		}
+	}
+	if p.Priority == OwnerPriority {
+		return own // its addresses are the virtual ones
+	}
+	return netip.Addr{}
+}
+
+// hasAddr reports whether the host has the address; a link-local one must be on
+// the instance's own link.
+func (r *Router) hasAddr(a netip.Addr, l *Link) bool {
+	if a.IsLinkLocalUnicast() && a.Is6() {
+		return l != nil && slices.Contains(l.Addrs, a)
+	}
+	for _, l := range r.links {
+		if slices.Contains(l.Addrs, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// index finds an instance by its ID, -1 if there is none.
+func (r *Router) index(id ID) int {
+	return slices.IndexFunc(r.instances, func(in instance) bool { return in.id == id })
+}
