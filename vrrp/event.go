@@ -27,7 +27,15 @@ type AdvertReceived struct {
 
 // Timeout lets the deadlines that have passed act. It may be stepped only when
 // all adverts that had arrived before were stepped.
-type Timeout struct{}
+type Timeout struct {
+	// Limit bounds how many instances act, 0 for all: a peer's socket takes
+	// bursts only up to a point. The others stay due.
+	Limit int
+	// Paced says that what is due now was held back by the limit of a Timeout
+	// before. A master's next advert is then counted from now, so that instances
+	// whose adverts coincide spread out once and stay apart.
+	Paced bool
+}
 
 // LinkChanged is an interface that appeared or changed, or one of its addresses.
 type LinkChanged struct{ Link Link }

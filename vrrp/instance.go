@@ -169,7 +169,7 @@ func (in *instance) stop(r *Router, now time.Duration, cause Cause) {
 }
 
 // timeout acts on what is due.
-func (in *instance) timeout(r *Router, now time.Duration) {
+func (in *instance) timeout(r *Router, now time.Duration, paced bool) {
 	if now >= in.takenUntil {
 		in.takenUntil = Forever
 		in.setFaults(r, now, in.faults&^FaultAddressTaken)
@@ -187,6 +187,6 @@ func (in *instance) timeout(r *Router, now time.Duration) {
 	case Backup:
 		in.backupTimeout(r, now)
 	case Master:
-		in.masterTimeout(r, now)
+		in.masterTimeout(r, now, paced)
 	}
 }

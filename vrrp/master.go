@@ -28,14 +28,14 @@ func (in *instance) dropMastership(r *Router) {
 
 // masterTimeout sends the advert that is due. The next one is due an interval
 // after this one was, not after it was sent, so that lateness does not add up;
-// after a long stall the missed ones are not made good.
-func (in *instance) masterTimeout(r *Router, now time.Duration) {
+// after a long stall the missed ones are not made good. See Timeout for paced.
+func (in *instance) masterTimeout(r *Router, now time.Duration, paced bool) {
 	due := in.timer
 	if in.rogueSince != 0 {
 		in.rogueSent++
 	}
 	in.advertise(r, now, in.priority())
-	if now-due >= in.p.Interval {
+	if paced || now-due >= in.p.Interval {
 		due = now
 	}
 	in.arm(due, waitAdvert)

@@ -42,7 +42,7 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 	case *AdvertReceived:
 		r.receive(now, ev)
 	case Timeout:
-		r.timeouts(now)
+		r.timeouts(now, ev)
 	case LinkChanged:
 		l := ev.Link
 		r.links[l.Name] = &l
@@ -114,16 +114,31 @@ func (r *Router) receive(now time.Duration, d *AdvertReceived) {
 	r.up(in.heapAt)
 }
 
-// timeouts lets every deadline that has passed act.
-func (r *Router) timeouts(now time.Duration) {
-	for len(r.heap) > 0 {
+// timeouts lets the deadlines that have passed act, earliest first.
+func (r *Router) timeouts(now time.Duration, ev Timeout) {
+	for n := 0; len(r.heap) > 0 && (ev.Limit == 0 || n < ev.Limit); n++ {
 		i := r.heap[0]
 		if r.instances[i].deadline() > now {
 			return
 		}
-		r.instances[i].timeout(r, now)
+		r.instances[i].timeout(r, now, ev.Paced)
 		r.fix(i)
 	}
+}
+
+// TakeoverDue reports whether a Timeout at this moment would let a backup take
+// over. The caller then looks once more for adverts that have just arrived.
+func (r *Router) TakeoverDue(now time.Duration) bool { return r.takeoverDue(now, 0) }
+
+func (r *Router) takeoverDue(now time.Duration, at int) bool {
+	if at >= len(r.heap) {
+		return false
+	}
+	in := &r.instances[r.heap[at]]
+	if in.deadline() > now {
+		return false // and so are all below
+	}
+	return in.state == Backup || r.takeoverDue(now, 2*at+1) || r.takeoverDue(now, 2*at+2)
 }
 
 // resolveAll tells every instance that links have changed.
