@@ -85,8 +85,12 @@ func matchInstances(old []instance, next []*Params) []int {
 	return match
 }
 
-// reindex rebuilds the table for demultiplexing.
+// reindex rebuilds the tables by which instances are found.
 func (r *Router) reindex(params []*Params) {
+	r.byID = make(map[ID]int, len(params))
+	for i := range r.instances {
+		r.byID[r.instances[i].id] = i
+	}
 	r.byVRID = make(map[vridKey][]int, len(params))
 	for i, p := range params {
 		k := vridKey{p.Family, p.VRID}

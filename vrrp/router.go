@@ -15,6 +15,7 @@ type Router struct {
 	links     map[string]*Link // never changed in place
 	vips      map[netip.Addr]struct{}
 	byVRID    map[vridKey][]int // indices of instances
+	byID      map[ID]int        // likewise
 	heap      []int             // indices of instances, earliest deadline first
 	stopped   bool
 
@@ -197,5 +198,8 @@ func (r *Router) hasAddr(a netip.Addr, l *Link) bool {
 
 // index finds an instance by its ID, -1 if there is none.
 func (r *Router) index(id ID) int {
-	return slices.IndexFunc(r.instances, func(in instance) bool { return in.id == id })
+	if i, ok := r.byID[id]; ok {
+		return i
+	}
+	return -1
 }

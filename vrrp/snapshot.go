@@ -45,6 +45,14 @@ func (r *Router) Snapshot(s []InstanceState) []InstanceState {
 	return s
 }
 
+// Priority returns the effective priority of an instance; 0 if there is none.
+func (r *Router) Priority(id ID) uint8 {
+	if i := r.index(id); i >= 0 {
+		return r.instances[i].priority()
+	}
+	return 0
+}
+
 // Params returns the parameters of an instance; nil if there is none.
 func (r *Router) Params(id ID) *Params {
 	if i := r.index(id); i >= 0 {

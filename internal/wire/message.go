@@ -1,0 +1,143 @@
+package wire
+
+import (
+	"net/netip"
+	"time"
+
+	"hakeep/arp"
+	"hakeep/internal/netif"
+	"hakeep/vrrp"
+)
+
+// Version is the version of this protocol. A main that finds an elector of
+// another version asks it to leave and starts its own.
+const Version = 1
+
+// Message is one message; exactly one field is set.
+type Message struct {
+	// Both directions.
+	Hello *Hello `json:",omitempty"`
+
+	// From main to the elector.
+	Config          *Config          `json:",omitempty"`
+	SnapshotRequest *SnapshotRequest `json:",omitempty"`
+	Shutdown        *Shutdown        `json:",omitempty"`
+
+	// From the elector to main.
+	Applied  *Applied  `json:",omitempty"`
+	Event    *Event    `json:",omitempty"`
+	Snapshot *Snapshot `json:",omitempty"`
+	Stopped  *Stopped  `json:",omitempty"`
+}
+
+// Hello begins a conversation.
+type Hello struct {
+	Version int
+	// PID is of the sender.
+	PID int
+	// Program is the version of hakeep, for the log.
+	Program string
+	// Seq is, from main, the last event that it knows of; from the elector, the
+	// last one there is.
+	Seq uint64
+	// Digest is, from the elector, that of the configuration it runs; empty
+	// before the first.
+	Digest string
+}
+
+// Config is everything that the elector has to know. It replaces the one before.
+type Config struct {
+	// Digest identifies the content; see Hello.
+	Digest string
+	// StartupDelay is how long instances that are new wait before they take part.
+	StartupDelay time.Duration
+	// MainTimeout is how long the elector goes on without main.
+	MainTimeout time.Duration
+	Instances   []Instance
+	// Leftovers names the addresses that an earlier run may have left behind:
+	// marked as ours and named here, they are removed.
+	Leftovers []netif.Key
+	// Promote are the interfaces to set promote_secondaries on.
+	Promote []string
+	// LogUnknownVRIDs tells of adverts for virtual routers that are not
+	// configured (log_unknown_vrids).
+	LogUnknownVRIDs bool
+}
+
+// Instance is one instance as the elector needs it.
+type Instance struct {
+	Params vrrp.Params
+	// Addresses are what to install while master: those of Params.Addrs and
+	// Params.Excluded with all that the kernel has to know.
+	Addresses []netif.Addr
+	Announce  arp.Settings
+	// TTL is the TTL or hop limit of adverts.
+	TTL int
+}
+
+// SnapshotRequest asks for a Snapshot.
+type SnapshotRequest struct {
+	// Number comes back in the answer.
+	Number uint64
+}
+
+// Shutdown asks the elector to leave in a planned way and to exit.
+type Shutdown struct{}
+
+// Applied says that a Config is in force.
+type Applied struct {
+	Digest string
+	// Added, Kept and Removed name instances.
+	Added, Kept, Removed []string
+	// Problems are what could not be done, such as a socket on an interface.
+	Problems []string
+}
+
+// Stopped says that the elector has left and exits now.
+type Stopped struct{}
+
+// EventKind says what an Event tells of.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventTransition EventKind = "transition"
+	// EventNotice is something that an operator should know: a packet that was
+	// discarded or odd, told once in a while with the number of times.
+	EventNotice EventKind = "notice"
+	// EventLowerPriority is a master of lower priority that was heard
+	// (notify_master_rx_lower_pri).
+	EventLowerPriority EventKind = "lower-priority-master"
+	// EventAddress is an address that could not be installed, was put back, or is
+	// taken away by others.
+	EventAddress EventKind = "address"
+	// EventLog is a fact about the elector itself.
+	EventLog EventKind = "log"
+)
+
+// Event is something that happened in the elector.
+type Event struct {
+	Seq uint64
+	// Time is wall-clock time.
+	Time     time.Time
+	Kind     EventKind
+	Instance string `json:",omitempty"`
+	// From, To, Cause and Priority are of a transition.
+	From     string `json:",omitempty"`
+	To       string `json:",omitempty"`
+	Cause    string `json:",omitempty"`
+	Priority uint8  `json:",omitempty"`
+	// Reason and Count are of a notice.
+	Reason string `json:",omitempty"`
+	Count  uint64 `json:",omitempty"`
+	// Peer is the sender of the packet that the event is about.
+	Peer netip.Addr `json:",omitzero"`
+	// Interface is where the packet came from.
+	Interface string `json:",omitempty"`
+	// Text says what there is no field for.
+	Text string `json:",omitempty"`
+	// Level is "info", "warn" or "error".
+	Level string `json:",omitempty"`
+	// Lost is the number of events before this one that a slow main missed.
+	Lost uint64 `json:",omitempty"`
+}

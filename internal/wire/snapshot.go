@@ -1,0 +1,97 @@
+package wire
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Snapshot is the state of the elector at one moment.
+type Snapshot struct {
+	// Number is that of the request.
+	Number uint64
+	Time   time.Time
+	PID    int
+	// Started is when the elector started.
+	Started time.Time
+	// Realtime is whether real-time scheduling was granted; RealtimeReason why
+	// not.
+	Realtime       bool
+	RealtimeReason string `json:",omitempty"`
+	Instances      []InstanceStatus
+	Lateness       Lateness
+	Sockets        SocketStatus
+	// Links counts, by interface and reason, the packets that no instance was
+	// meant by.
+	Links []LinkDiscards
+	// Digest is that of the configuration in force.
+	Digest string
+}
+
+// InstanceStatus is the state of one instance.
+type InstanceStatus struct {
+	Name  string
+	State string
+	// Since is the time of the last transition, Cause its reason.
+	Since    time.Time
+	Cause    string
+	Faults   []string `json:",omitempty"`
+	Priority uint8
+	Source   netip.Addr `json:",omitzero"`
+	// Master and MasterPriority are those of the master that a backup follows.
+	Master         netip.Addr `json:",omitzero"`
+	MasterPriority uint8      `json:",omitempty"`
+	// Interval is the learned interval of a backup, the own one of a master.
+	Interval time.Duration
+	// DownInterval and Skew are the master down time and the skew time that
+	// follow from Interval and Priority.
+	DownInterval, Skew time.Duration
+	// Installed are the addresses that are in the kernel.
+	Installed []netip.Prefix `json:",omitempty"`
+	// Missing are those that should be.
+	Missing  []netip.Prefix `json:",omitempty"`
+	Counters Counters
+	Peers    []Peer `json:",omitempty"`
+	// DoubleMaster is the number of times that another master was heard while
+	// this one was master, and the time that they overlapped.
+	DoubleMaster        uint64
+	DoubleMasterSeconds float64
+}
+
+// Counters are those of RFC 8347, and one for each reason of the receive checks.
+type Counters struct {
+	AdvertsSent, AdvertsReceived uint64
+	PriorityZeroSent             uint64
+	PriorityZeroReceived         uint64
+	BecameMaster, ReleasedMaster uint64
+	// Reasons counts discarded and odd packets by reason.
+	Reasons map[string]uint64 `json:",omitempty"`
+}
+
+// Peer is another router of the same virtual router that was heard.
+type Peer struct {
+	Addr     netip.Addr
+	Priority uint8
+	Interval time.Duration
+	LastSeen time.Time
+	Adverts  uint64
+}
+
+// Lateness says how long after their deadlines adverts were sent.
+type Lateness struct {
+	Count         uint64
+	P50, P99, Max time.Duration
+}
+
+// SocketStatus counts what the sockets did.
+type SocketStatus struct {
+	Sent, Received uint64
+	// SendErrors counts packets that the kernel refused, Dropped those that it
+	// lost before they were read.
+	SendErrors, Dropped uint64
+}
+
+// LinkDiscards counts discarded packets of one interface by reason.
+type LinkDiscards struct {
+	Interface string
+	Reasons   map[string]uint64
+}
