@@ -12,6 +12,9 @@ const maxTTL = 255
 // tolerated are noted.
 func (r *Router) accept(d *AdvertReceived) (*instance, Reason) {
 	in, why := r.demux(d)
+	if isCARP(d.Payload) {
+		return in, ReasonForeign
+	}
 	if d.TTL >= 0 && !ttlAllowed(in, d) {
 		return in, ReasonTTL
 	}

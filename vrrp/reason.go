@@ -20,25 +20,16 @@ const (
 	ReasonVersion
 	// ReasonType is a packet type other than ADVERTISEMENT.
 	ReasonType
+	// ReasonFamily is an address family other than that of the IP header.
+	ReasonFamily
 	// ReasonLength is a packet shorter or longer than its address count says.
 	ReasonLength
 	// ReasonChecksum is a checksum that is right in neither form.
 	ReasonChecksum
-	// ReasonVRID is a virtual router that is not configured on the link.
-	ReasonVRID
-	// ReasonAddrCount is an advert without addresses where ours has some.
-	ReasonAddrCount
 	// ReasonInterval is an advertisement interval of 0.
 	ReasonInterval
-	// ReasonFamily is an address family other than that of the IP header.
-	ReasonFamily
-	// ReasonAuthType is a VRRPv2 authentication type other than ours.
-	ReasonAuthType
-	// ReasonAuth is a VRRPv2 password other than ours.
-	ReasonAuth
-	// ReasonIntervalMismatch is a VRRPv2 interval other than ours (RFC 3768,
-	// 7.1: must be discarded).
-	ReasonIntervalMismatch
+	// ReasonVRID is a virtual router that is not configured on the link.
+	ReasonVRID
 	// ReasonUnicastSource is a unicast advert from an address that is not in
 	// unicast_peer.
 	ReasonUnicastSource
@@ -48,6 +39,17 @@ const (
 	// ReasonOwnAddress is an advert whose source is our own address: a cloned
 	// configuration, or a bridge that sends our packets back.
 	ReasonOwnAddress
+	// ReasonAddrCount is an advert without addresses where ours has some.
+	ReasonAddrCount
+	// ReasonAuthType is a VRRPv2 authentication type other than ours. One that
+	// does not exist, and the trailer of auth_hmac, are found while the packet is
+	// decoded, before the interval.
+	ReasonAuthType
+	// ReasonAuth is a VRRPv2 password other than ours.
+	ReasonAuth
+	// ReasonIntervalMismatch is a VRRPv2 interval other than ours (RFC 3768,
+	// 7.1: must be discarded).
+	ReasonIntervalMismatch
 	// ReasonStartup is an advert that came within vrrp_startup_delay.
 	ReasonStartup
 	// ReasonOwnerIgnores is an advert to an address owner that ignores adverts.
@@ -81,18 +83,18 @@ var reasonNames = [NumReasons]string{
 	ReasonTTL:              "ttl",
 	ReasonVersion:          "version",
 	ReasonType:             "type",
+	ReasonFamily:           "family",
 	ReasonLength:           "length",
 	ReasonChecksum:         "checksum",
-	ReasonVRID:             "vrid",
-	ReasonAddrCount:        "address-count",
 	ReasonInterval:         "interval",
-	ReasonFamily:           "family",
-	ReasonAuthType:         "auth-type",
-	ReasonAuth:             "auth",
-	ReasonIntervalMismatch: "interval-mismatch",
+	ReasonVRID:             "vrid",
 	ReasonUnicastSource:    "unicast-source",
 	ReasonDestination:      "destination",
 	ReasonOwnAddress:       "own-address",
+	ReasonAddrCount:        "address-count",
+	ReasonAuthType:         "auth-type",
+	ReasonAuth:             "auth",
+	ReasonIntervalMismatch: "interval-mismatch",
 	ReasonStartup:          "startup",
 	ReasonOwnerIgnores:     "owner-ignores",
 	ReasonAddrList:         "address-list",
