@@ -1,0 +1,60 @@
+# make demo     two routers and a client in network namespaces: failover, measured
+# make test     everything: installs what it needs, unit tests, end-to-end tests
+# The other targets are parts of these, or run longer.
+
+GO       ?= go
+BIN      := bin/hakeep
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X hakeep/internal/version.version=$(VERSION)
+PKGS     := ./...
+# Packages whose tests own network namespaces and real time: one at a time.
+E2E      := ./e2e/...
+UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
+FUZZTIME ?= 20s
+
+.PHONY: all build demo test unit race e2e lint fuzz bench sim deps clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/hakeep
+
+demo: build
+	./$(BIN) demo
+
+test: deps build race e2e
+
+# deps installs the Debian packages that the tests need; as another user than
+# root it only says what is missing.
+deps:
+	./packaging/test-deps.sh
+
+unit:
+	$(GO) test $(UNIT)
+
+race:
+	$(GO) test -race $(UNIT)
+
+e2e: build
+	$(GO) test -count=1 -p 1 -timeout 20m $(E2E)
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
+	$(GO) vet $(PKGS)
+	$(GO) tool staticcheck $(PKGS)
+
+# fuzz runs every fuzz target for FUZZTIME each.
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
+		done; \
+	done
+
+# sim runs the protocol's simulator and model checker for longer.
+sim:
+	HAKEEP_SIM_SECONDS=$${HAKEEP_SIM_SECONDS:-5000000} $(GO) test -count=1 -timeout 60m ./internal/sim/
+
+clean:
+	rm -rf bin
