@@ -1,0 +1,54 @@
+// Package netif puts addresses on network interfaces and keeps them there. It
+// is the kernel side of hakeep for links and addresses.
+//
+// The parts, from pure to impure:
+//
+//   - [Addr], [Installed], [Link]: an address as it should be, an address and a
+//     link as the kernel has them.
+//   - [Plan]: the ordered operations that lead from one to the other. Pure.
+//   - [Reconciler]: holds the last desired set, follows events, puts back what
+//     other programs take away, within bounds. Pure over a [Backend].
+//   - [Kernel] and [Watch]: rtnetlink requests and notifications.
+//   - [Fake]: a Backend in memory that behaves like the kernel, for tests.
+//
+// The elector's address thread owns a Kernel and a Reconciler: it hands the
+// latest desired set to [Reconciler.Sync] and what a Watch reports to
+// [Reconciler.HandleEvents], and gets a [Result] for each address at once, so
+// that announcing starts before the rest is installed. Nothing in here starts
+// a goroutine. Configuration texts are not parsed here, and nothing here
+// decides about mastership.
+//
+// # Why not a complete rtnetlink library
+//
+// The address path speaks rtnetlink by itself, on x/sys. A takeover is waiting
+// for it, and github.com/vishvananda/netlink does one request per system call
+// and round trip, cannot set or read the owner's mark IFA_PROTO, and ends a
+// subscription at the first overrun. Here many requests go out in one send,
+// only the last asks for an acknowledgement (errors are always reported), and
+// an overrun becomes an [EventResync].
+//
+// # What the kernel changes in place
+//
+// Linux answers success to a request that replaces an address and then ignores
+// most of it. Measured on 6.18 (see TestInPlace):
+//
+//	                                         IPv4        IPv6
+//	preferred lifetime, deprecated           in place    in place
+//	nodad, home, mngtmpaddr, noprefixroute   ignored     in place
+//	label, broadcast, scope                  ignored     not there
+//	peer in the same network                 ignored     set, but never removed
+//	autojoin                                 ignored     goes with multicast
+//	prefix length                            another     ignored
+//	                                         address
+//	owner's mark                             ignored     ignored
+//
+// So everything else is changed by a delete and an add in one batch; the
+// address is missing for some microseconds.
+//
+// # Ownership
+//
+// Addresses of ours carry [Protocol] as IFA_PROTO (Linux 5.18). What is owned
+// is decided by the caller's predicate, since several daemons may share a
+// host; what is not owned is never changed nor removed, also when it equals a
+// desired address (see [Conflicts]).
+package netif
