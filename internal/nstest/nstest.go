@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,6 +146,70 @@ func Keepalived(tb testing.TB, ns *lab.Namespace, conf string, args ...string) *
 	})
 	return k
 }
+
+// Hakeep starts a hakeep that is killed when the test ends; args are further
+// arguments of `run`. Its log is shown if the test fails.
+func Hakeep(tb testing.TB, ns *lab.Namespace, config string, args ...string) *lab.Hakeep {
+	tb.Helper()
+	return HakeepIn(tb, ns, ShortDir(tb), config, args...)
+}
+
+// HakeepIn is Hakeep with the directory of an earlier one.
+func HakeepIn(tb testing.TB, ns *lab.Namespace, dir, config string, args ...string) *lab.Hakeep {
+	tb.Helper()
+	h, err := lab.StartHakeep(ns, lab.HakeepOptions{Config: config, Dir: dir, Binary: Binary(tb), Args: args})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		h.Kill()
+		if tb.Failed() {
+			tb.Logf("hakeep in %s:\n%s", ns.Name(), h.LogText())
+		}
+	})
+	return h
+}
+
+// ShortDir is a temporary directory with a path that is short enough for unix
+// sockets, which tb.TempDir's is not for long names of tests.
+func ShortDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "hk")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// Binary is the path of the hakeep under test: HAKEEP_BIN, or else built from
+// this tree once for each test program.
+func Binary(tb testing.TB) string {
+	tb.Helper()
+	path, err := binary()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("HAKEEP_BIN"); path != "" {
+		return path, nil
+	}
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("find module: %w", err)
+	}
+	root := filepath.Dir(strings.TrimSpace(string(out)))
+	path := filepath.Join(root, "bin", "hakeep.test")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/hakeep")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build hakeep: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // Run runs a program in the namespace and returns its output; a failure ends
 // the test.
