@@ -11,7 +11,7 @@ func (in *instance) toBackup(r *Router, now time.Duration, cause Cause) {
 		in.dropMastership(r)
 	}
 	in.become(r, now, Backup, cause)
-	in.ignored, in.graced, in.holdUntil = false, false, 0
+	in.ignored, in.holdUntil = false, 0
 	in.arm(now, waitMasterDown)
 }
 
@@ -45,7 +45,7 @@ func (in *instance) backupAdvert(now time.Duration, src netip.Addr, a *Advert) {
 func (in *instance) follow(now time.Duration, src netip.Addr, a *Advert) {
 	in.master, in.masterPriority = src, a.Priority
 	in.learned = a.Interval
-	in.ignored, in.graced = false, false
+	in.ignored = false
 	in.arm(now, waitMasterDown)
 }
 
@@ -55,7 +55,8 @@ func (in *instance) follow(now time.Duration, src netip.Addr, a *Advert) {
 func (in *instance) backupTimeout(r *Router, now time.Duration) {
 	if late := now - in.timer; late > graceInterval(in.learned) && !in.graced {
 		in.graced = true
-		in.timer = now + graceInterval(in.learned)
+		in.armed += late + graceInterval(in.learned)
+		in.rearm()
 		return
 	}
 	in.toMaster(r, now, in.takeoverCause())

@@ -38,7 +38,7 @@ type instance struct {
 	ignored bool
 	// holdUntil is the end of preempt_delay; 0 when it does not run.
 	holdUntil time.Duration
-	// graced is set when a late timeout was put off once.
+	// graced is set when a late timeout was put off, once for each arming.
 	graced bool
 
 	// sent is when the last advert left, replied when the last one that was an
@@ -98,7 +98,7 @@ func (in *instance) deadline() time.Duration {
 
 // arm sets the timer for what is awaited from now on.
 func (in *instance) arm(now time.Duration, wait waitKind) {
-	in.armed, in.wait = now, wait
+	in.armed, in.wait, in.graced = now, wait, false
 	in.rearm()
 }
 

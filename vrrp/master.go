@@ -10,7 +10,7 @@ import (
 func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
 	in.learned = in.p.Interval
 	in.demoted, in.rogueSince, in.rogueSent = false, 0, 0
-	in.ignored, in.graced, in.holdUntil = false, false, 0
+	in.ignored, in.holdUntil = false, 0
 	in.master, in.masterPriority = netip.Addr{}, 0
 	in.advertise(r, now, in.priority())
 	in.become(r, now, Master, cause)
