@@ -1,0 +1,225 @@
+package config
+
+import (
+	"math"
+	"net/netip"
+	"time"
+)
+
+// Config is a validated configuration: every default is filled in, every rule
+// between keys holds. It is not changed after Parse has returned it.
+type Config struct {
+	// File is the name of the file it came from.
+	File string
+	// Global holds what belongs to the process as a whole. The defaults for
+	// instances in [global_defs] are already in the instances.
+	Global Global
+	// Instances are the virtual routers in the order of the file.
+	Instances []Instance
+
+	links []linkRef
+}
+
+// Global is what [global_defs] says about the whole process.
+type Global struct {
+	// RouterID names this host in mails and status (router_id); empty means
+	// the host's name.
+	RouterID string
+	// Name tells several daemons of one host apart (instance); empty for the
+	// only one.
+	Name string
+	// NFTable is the name of the nftables table (nftables): by default
+	// "hakeep", or "hakeep_NAME" when Name is set.
+	NFTable string
+	// StartupDelay is how long adverts are ignored after the start
+	// (vrrp_startup_delay), 0 for not at all.
+	StartupDelay time.Duration
+	// DelayAfterBoot is the same, counted from the boot of the host
+	// (vrrp_delay_after_boot). The longer one of both wins.
+	DelayAfterBoot time.Duration
+	// LogUnknownVRIDs asks for a log line about adverts of virtual routers
+	// that are not configured (log_unknown_vrids).
+	LogUnknownVRIDs bool
+	// DefaultInterface is the interface of static addresses without dev
+	// (default_interface).
+	DefaultInterface string
+	// Realtime asks for real-time scheduling of the elector (realtime).
+	Realtime bool
+	// MainTimeout is how long the elector keeps its state without the main
+	// process (main_timeout).
+	MainTimeout time.Duration
+	// HTTPListen is where /metrics, /status and /healthz are served
+	// (http_listen); the zero value means nowhere.
+	HTTPListen netip.AddrPort
+}
+
+// Instance is one virtual router.
+type Instance struct {
+	// Name is unique and contains neither blanks nor quotes.
+	Name string
+	// Line is where the block begins in the file.
+	Line int
+	// State is the state to start in; it has no meaning afterwards.
+	State State
+	// Interface is the link the instance runs on. It is empty only with
+	// Unicast and a UnicastSrc.
+	Interface string
+	// VRID is 1 to 255.
+	VRID uint8
+	// Family is the family of the adverts and of Addresses.
+	Family Family
+	// Version is 2 or 3; FamilyIPv6 always has 3.
+	Version uint8
+	// Priority is 1 to 255; 255 is the address owner.
+	Priority uint8
+	// AdvertInt is the advertisement interval: whole seconds from 1 to 255 in
+	// version 2, 10 ms to 40.95 s in steps of 10 ms in version 3.
+	AdvertInt time.Duration
+	// DownTimerAdverts is how many adverts have to be missed, 1 to 100.
+	DownTimerAdverts int
+	// Auth is the authentication, only ever other than AuthNone in version 2.
+	Auth Auth
+	// Addresses are advertised, in this order; all are of Family and there are
+	// not more of them than fit into an advert.
+	Addresses []Address
+	// Excluded are moved together with Addresses but not advertised; their
+	// families may differ.
+	Excluded []Address
+	// NoVirtualIPAddress says that no address is intended.
+	NoVirtualIPAddress bool
+	// Unicast says that adverts go to UnicastPeers. Without peers such an
+	// instance is to stay in fault (unicast_fault_no_peer).
+	Unicast bool
+	// UnicastPeers are the other routers; empty with multicast.
+	UnicastPeers []Peer
+	// UnicastSrc is the source address of unicast adverts. The zero value
+	// means the address of the interface; invalid with multicast.
+	UnicastSrc netip.Addr
+	// McastSrc is the source address of multicast adverts. The zero value
+	// means the address of the interface (IPv6: its link-local address);
+	// invalid with unicast.
+	McastSrc netip.Addr
+	// McastDst is the multicast group; invalid with unicast.
+	McastDst netip.Addr
+	// TrackSrcIP puts the instance into fault while the source address is
+	// absent from the host.
+	TrackSrcIP bool
+	// CheckUnicastSrc drops adverts from addresses that are no peer.
+	CheckUnicastSrc bool
+	// UnicastTTL is the TTL or hop limit of unicast adverts, 1 to 255; 0 means
+	// the kernel's default.
+	UnicastTTL uint8
+	// V3ChecksumAsV2 sends version 3 IPv4 adverts with a checksum over the
+	// message only (the form of RFC 9568, 5.2.8).
+	V3ChecksumAsV2 bool
+	// Nopreempt leaves a master of lower priority alone.
+	Nopreempt bool
+	// PreemptDelay is how long to wait before preempting, up to 1000 s. It is 0
+	// with Nopreempt and with StateMaster.
+	PreemptDelay time.Duration
+	// TimerExpiredBackup is the priority (1 to 254) of the backup that is
+	// assumed to have taken over when this master was scheduled too late; 0
+	// switches the rule off.
+	TimerExpiredBackup uint8
+	// HigherPrioSendAdvert sends one advert before giving way to a higher
+	// master.
+	HigherPrioSendAdvert bool
+	// LowerPrioNoAdvert does not answer an advert of lower priority.
+	LowerPrioNoAdvert bool
+	// OwnerIgnoreAdverts drops all adverts; only ever set with priority 255.
+	OwnerIgnoreAdverts bool
+	// Garp says how addresses are announced.
+	Garp GarpSettings
+	// Accept is false if packets to the virtual addresses are to be dropped.
+	Accept bool
+	// Strict is RFC strictness. Its consequences for other fields are already
+	// applied.
+	Strict bool
+	// SkipCheckAdvAddr does not compare the address list of an advert that
+	// comes from the current master.
+	SkipCheckAdvAddr bool
+	// DontTrackPrimary ignores the link state of Interface.
+	DontTrackPrimary bool
+	// PromoteSecondaries sets the sysctl of this name on Interface.
+	PromoteSecondaries bool
+}
+
+// Auth is the authentication of version 2.
+type Auth struct {
+	// Type is AuthNone or AuthPass.
+	Type AuthType
+	// Password has 1 to 8 bytes with AuthPass. It is a secret: neither Auth's
+	// String and GoString nor JSON show it.
+	Password string `json:"-"`
+}
+
+// String names the type without the password.
+func (a Auth) String() string { return a.Type.String() }
+
+// GoString names the type without the password, for the verb %#v.
+func (a Auth) GoString() string { return "config.Auth{Type: " + a.Type.String() + "}" }
+
+// Peer is another router of a unicast instance.
+type Peer struct {
+	// Addr is its address, of the instance's family.
+	Addr netip.Addr
+	// MinTTL and MaxTTL bound the TTL of its adverts: 0 and 255 unless set.
+	MinTTL, MaxTTL uint8
+}
+
+// Forever is the PreferredLft of an address that stays preferred.
+const Forever = time.Duration(math.MaxInt64)
+
+// Address is one virtual address and how it is put on a link. Values can be
+// compared with ==.
+type Address struct {
+	// Prefix is the address with its prefix length, host bits included.
+	Prefix netip.Prefix
+	// Dev is the link it goes to; never empty.
+	Dev string
+	// Scope is the kernel's number: 0 global, 200 site, 253 link, 254 host,
+	// 255 nowhere.
+	Scope uint8
+	// Broadcast is the broadcast address, invalid for none; IPv4 only.
+	Broadcast netip.Addr
+	// Label is the interface label of at most 15 bytes; IPv4 only.
+	Label string
+	// Peer is the other end of a point-to-point address; invalid for none.
+	Peer netip.Prefix
+	// DAD asks for duplicate address detection; IPv6 only.
+	DAD bool
+	// Home, MngTmpAddr, NoPrefixRoute and Autojoin are flags of the kernel.
+	Home, MngTmpAddr, NoPrefixRoute, Autojoin bool
+	// NoTrack ignores that another program removes the address.
+	NoTrack bool
+	// PreferredLft is how long the address may be chosen as a source: Forever,
+	// or 0 for never; whole seconds.
+	PreferredLft time.Duration
+}
+
+// GarpSettings says how gratuitous ARP and unsolicited neighbour
+// advertisements are sent.
+type GarpSettings struct {
+	// Repeat is the number of packets an address and burst, at least 1.
+	Repeat int
+	// Delay is when the second burst follows the first one; 0 for none.
+	Delay time.Duration
+	// Refresh is the period of announcements while master; 0 for none.
+	Refresh time.Duration
+	// RefreshRepeat is the number of packets an address and refresh.
+	RefreshRepeat int
+	// LowerPrioDelay and LowerPrioRepeat are Delay and Repeat of the bursts
+	// that answer a master of lower priority. A repeat of 0 means none.
+	LowerPrioDelay  time.Duration
+	LowerPrioRepeat int
+	// Interval and NAInterval are the least gaps between two gratuitous ARPs
+	// and two neighbour advertisements on one interface; 0 for none.
+	Interval, NAInterval time.Duration
+}
+
+// linkRef is a place in the file that names a network interface.
+type linkRef struct {
+	link string
+	line int
+	key  string
+}

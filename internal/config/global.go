@@ -1,0 +1,151 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// defaults are what instances take from [global_defs].
+type defaults struct {
+	version            int
+	mcast4, mcast6     netip.Addr
+	downTimerAdverts   int
+	lowerPrioNoAdvert  bool
+	higherPrioAdvert   bool
+	checkUnicastSrc    bool
+	skipCheckAdvAddr   bool
+	strict             bool
+	ownerIgnoreAdverts bool
+	v3ChecksumAsV2     bool
+
+	garp            GarpSettings
+	lowerPrioDelay  *time.Duration // nil unless set
+	lowerPrioRepeat *int           // nil unless set
+}
+
+// global reads [global_defs].
+func (b *block) global() (Global, defaults) {
+	g := Global{
+		RouterID:         b.text("router_id"),
+		Name:             b.text("instance"),
+		StartupDelay:     b.dur("vrrp_startup_delay"),
+		DelayAfterBoot:   b.dur("vrrp_delay_after_boot"),
+		LogUnknownVRIDs:  b.flag("log_unknown_vrids"),
+		DefaultInterface: b.text("default_interface"),
+		Realtime:         b.flag("realtime"),
+		MainTimeout:      b.dur("main_timeout"),
+	}
+	if e, ok := b.vals["http_listen"]; ok {
+		g.HTTPListen = e.val.(netip.AddrPort)
+	}
+	if b.has("router_id") && (g.RouterID == "" || printable(g.RouterID) != g.RouterID) {
+		b.errorf("router_id", "%s is not a name; write for example router_id = \"lb1\", or leave it out for the host's name", describe(g.RouterID))
+	}
+	if g.Name != "" && !isWord(g.Name, "-_.") {
+		b.errorf("instance", "%s is not a name; allowed are %s", describe(g.Name), b.row("instance").Allowed())
+	}
+	g.NFTable = b.nfTable(g.Name)
+	return g, b.defaults()
+}
+
+// nfTable returns the name of the nftables table of the daemon called name.
+func (b *block) nfTable(name string) string {
+	def := strings.Trim(b.row("nftables").Default, `"`)
+	if name != "" {
+		// nftables has no '.' and '-' in names outside of quotes.
+		def += "_" + strings.NewReplacer(".", "_", "-", "_").Replace(name)
+	}
+	e, ok := b.vals["nftables"]
+	if !ok {
+		return def
+	}
+	switch v := e.val.(type) {
+	case bool:
+		if !v {
+			b.errorf("nftables", "hakeep has no other firewall back end, so it cannot be switched off; leave it out or write a name for the table (%s)", b.row("nftables").Allowed())
+		}
+		return def
+	case string:
+		if !isWord(v, "_") || '0' <= v[0] && v[0] <= '9' {
+			b.errorf("nftables", "%s is not a name for a table; allowed are %s", describe(v), b.row("nftables").Allowed())
+		}
+		return v
+	}
+	return def
+}
+
+// isWord reports whether a text consists of 1 to 32 letters, digits and the
+// extra bytes.
+func isWord(s, extra string) bool {
+	const longest = 32
+	for i := range len(s) {
+		c := s[i]
+		if !isBare(c) && !strings.Contains(extra, string(c)) || (c == '_' || c == '-') && !strings.Contains(extra, string(c)) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= longest && s != "." && s != ".."
+}
+
+// defaults reads the keywords of [global_defs] that instances can override.
+func (b *block) defaults() defaults {
+	d := defaults{
+		version:            b.num("vrrp_version"),
+		mcast4:             b.addr("vrrp_mcast_group4"),
+		mcast6:             b.addr("vrrp_mcast_group6"),
+		downTimerAdverts:   b.num("vrrp_down_timer_adverts"),
+		lowerPrioNoAdvert:  b.flag("vrrp_lower_prio_no_advert"),
+		higherPrioAdvert:   b.flag("vrrp_higher_prio_send_advert"),
+		checkUnicastSrc:    b.flag("vrrp_check_unicast_src"),
+		skipCheckAdvAddr:   b.flag("vrrp_skip_check_adv_addr"),
+		strict:             b.flag("vrrp_strict"),
+		ownerIgnoreAdverts: b.flag("vrrp_owner_ignore_adverts"),
+		v3ChecksumAsV2:     b.flag("v3_checksum_as_v2"),
+	}
+	b.checkGroup("vrrp_mcast_group4", d.mcast4, FamilyIPv4)
+	b.checkGroup("vrrp_mcast_group6", d.mcast6, FamilyIPv6)
+
+	repeat, delay, refreshRepeat := b.num("vrrp_garp_master_repeat"), b.dur("vrrp_garp_master_delay"), b.num("vrrp_garp_master_refresh_repeat")
+	if b.flag("vrrp_min_garp") {
+		repeat, delay = b.numOr("vrrp_garp_master_repeat", 1), b.durOr("vrrp_garp_master_delay", 0)
+		refreshRepeat = b.numOr("vrrp_garp_master_refresh_repeat", 0)
+	}
+	d.garp = GarpSettings{
+		Repeat:        repeat,
+		Delay:         delay,
+		Refresh:       b.dur("vrrp_garp_master_refresh"),
+		RefreshRepeat: refreshRepeat,
+		Interval:      b.dur("vrrp_garp_interval"),
+		NAInterval:    b.dur("vrrp_gna_interval"),
+	}
+	if b.has("vrrp_garp_lower_prio_delay") {
+		v := b.durOr("vrrp_garp_lower_prio_delay", 0)
+		d.lowerPrioDelay = &v
+	}
+	if b.has("vrrp_garp_lower_prio_repeat") {
+		v := b.numOr("vrrp_garp_lower_prio_repeat", 0)
+		d.lowerPrioRepeat = &v
+	}
+	return d
+}
+
+// checkGroup reports a multicast group that adverts cannot be sent to.
+func (b *block) checkGroup(key string, a netip.Addr, f Family) {
+	if !a.IsValid() || !b.has(key) {
+		return
+	}
+	switch {
+	case familyOf(a) != f:
+		b.errorf(key, "%s is not %s; allowed is %s", a, f, groupRange(f))
+	case !a.IsMulticast() || f == FamilyIPv6 && !a.IsLinkLocalMulticast():
+		b.errorf(key, "%s is not a group for adverts; allowed is %s", a, groupRange(f))
+	}
+}
+
+func groupRange(f Family) string {
+	if f == FamilyIPv6 {
+		return `an IPv6 link-local multicast address, for example "ff02::12"`
+	}
+	return `an IPv4 multicast address, for example "224.0.0.18"`
+}

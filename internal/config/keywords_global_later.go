@@ -1,0 +1,123 @@
+package config
+
+import "slices"
+
+// globalLaterKeywords are those of [global_defs] that hakeep does not do yet.
+func globalLaterKeywords() []Keyword {
+	mail := later(BlockGlobal, "mails", []Keyword{
+		row("notification_email", KindStrings, "", ""),
+		row("notification_email_from", KindString, "<user@host>", ""),
+		row("smtp_server", KindString, "", "host, with port 25 unless said"),
+		row("smtp_helo_name", KindString, "<the host's name>", ""),
+		row("smtp_connect_timeout", KindDuration, `"30s"`, ""),
+		row("smtp_alert", KindBool, "<unset>", ""),
+		row("smtp_alert_vrrp", KindBool, "<unset>", ""),
+		row("smtp_alert_checker", KindBool, "<unset>", ""),
+	}, flags("no_email_faults", "no_checker_emails"))
+	scripts := later(BlockGlobal, "scripts", []Keyword{
+		row("startup_script", KindCommand, "", ""),
+		row("shutdown_script", KindCommand, "", ""),
+		row("startup_script_timeout", KindDuration, `"10s"`, `"1s" to "1000s"`),
+		row("shutdown_script_timeout", KindDuration, `"10s"`, `"1s" to "1000s"`),
+		row("script_user", KindString, `<hakeep_script>`, "user, or user and group"),
+		row("umask", KindString, `"022"`, "file mode"),
+	}, flags("enable_script_security", "use_symlink_paths", "set_supplementary_groups"))
+	notify := later(BlockGlobal, "notifications", []Keyword{
+		row("notify_fifo", KindString, "", "path, user, group"),
+		row("vrrp_notify_fifo", KindString, "", "path, user, group"),
+		row("lvs_notify_fifo", KindString, "", "path, user, group"),
+		row("notify_fifo_script", KindCommand, "", ""),
+		row("vrrp_notify_fifo_script", KindCommand, "", ""),
+		row("lvs_notify_fifo_script", KindCommand, "", ""),
+	}, flags("vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload"))
+	vmac := later(BlockGlobal, "VMAC", []Keyword{
+		row("vmac_prefix", KindString, `"vrrp"`, ""),
+		row("vmac_addr_prefix", KindString, "", ""),
+	}, flags("disable_local_igmp"))
+	garp := later(BlockGlobal, "announcements on further interfaces", []Keyword{
+		row("vrrp_garp_extra_if", KindDuration, "", `"1s" to "86400s", optionally all`),
+		renamed("vrrp_vmac_garp_intvl", "vrrp_garp_extra_if"),
+	})
+	reload := later(BlockGlobal, "reloads at a set time", []Keyword{
+		row("reload_time_file", KindString, "", "path"),
+		row("reload_file", KindString, "", "path"),
+	}, flags("reload_repeat"))
+	dumps := later(BlockGlobal, "dump files", []Keyword{
+		row("state_dump_file", KindString, "", "path"),
+		row("stats_dump_file", KindString, "", "path"),
+		row("json_dump_file", KindString, "", "path"),
+		row("json_version", KindInt, "1", "1 or 2"),
+	}, flags("data_use_instance"))
+	routes := later(BlockGlobal, "names of routing tables", []Keyword{
+		row("iproute_usr_dir", KindString, "", "directory"),
+		row("iproute_etc_dir", KindString, "", "directory"),
+	})
+	firewall := later(BlockGlobal, "firewall rules", []Keyword{
+		row("nftables_priority", KindInt, "-1", ""),
+	}, flags("nftables_ifindex", "nftables_counters"))
+	own := []Keyword{
+		{Name: "heal_double_master", Kind: KindBool, Default: "true", Source: sourceHakeep},
+		{Name: "fast_leave", Kind: KindBool, Default: "true", Source: sourceHakeep},
+		{Name: "fast_leave_interval", Kind: KindDuration, Default: `"auto"`, Source: sourceHakeep},
+	}
+	return slices.Concat(mail, scripts, notify, vmac, garp, reload, dumps, routes, firewall,
+		later(BlockGlobal, "planned leave and healing", own), globalBalancingKeywords())
+}
+
+// globalBalancingKeywords are those of [global_defs] about load balancing.
+func globalBalancingKeywords() []Keyword {
+	return later(BlockGlobal, "load balancing", []Keyword{
+		{Name: "lvs_backend", Kind: KindEnum, Default: `"auto"`, Words: []string{"auto", "ipvs", "nftables"}, Source: sourceHakeep, Reload: ReloadRestart},
+		row("lvs_timeouts", KindEntry, "<the kernel's>", "tcp, tcpfin and udp"),
+		row("lvs_flush_on_stop", KindBoolOrString, "false", `true or "VS"`),
+		row("lvs_sync_daemon", KindEntry, "", ""),
+		row("nftables_ipvs", KindBoolOrString, "", "name of the table"),
+		row("nftables_ipvs_priority", KindInt, "-1", ""),
+		row("nftables_ipvs_start_fwmark", KindInt, "1000", ""),
+		renamed("lvs_flush_onstop", "lvs_flush_on_stop"),
+	}, flags("lvs_flush", "checker_log_all_failures", "rs_init_notifies"))
+}
+
+// globalWarnedKeywords are those of [global_defs] that are accepted so that
+// files written for keepalived load, but that change nothing here.
+func globalWarnedKeywords() []Keyword {
+	warned := func(reason string, names ...string) []Keyword {
+		rows := make([]Keyword, len(names))
+		for i, name := range names {
+			rows[i] = Keyword{Name: name, Kind: KindString}
+		}
+		return fill(BlockGlobal, Warned, reason, rows)
+	}
+	return slices.Concat(
+		warned("interfaces may always appear and vanish while hakeep runs", "dynamic_interfaces"),
+		warned("hakeep always checks a whole configuration before it takes it over", "reload_check_config"),
+		warned("this file has no includes", "include_check"),
+		warned("nothing is written to merged configuration files", "config_save_dir", "tmp_config_directory"),
+		warned("process titles cannot be set",
+			"process_names", "process_name", "vrrp_process_name", "checker_process_name", "bfd_process_name", "lvs_process_name"),
+		warned("the elector runs with real-time priority, everything else with the normal one; realtime = false switches it off",
+			"vrrp_priority", "checker_priority", "bfd_priority",
+			"vrrp_rt_priority", "checker_rt_priority", "bfd_rt_priority",
+			"vrrp_rlimit_rttime", "checker_rlimit_rttime", "bfd_rlimit_rttime",
+			"vrrp_rlimit_rtime", "checker_rlimit_rtime", "bfd_rlimit_rtime",
+			"max_auto_priority", "min_auto_priority_delay"),
+		warned("the elector's memory is always locked where the system permits it, and no other process's is",
+			"vrrp_no_swap", "checker_no_swap", "bfd_no_swap"),
+		warned("hakeep does not pin itself to processors; use CPUAffinity= of the systemd unit",
+			"vrrp_cpu_affinity", "checker_cpu_affinity", "bfd_cpu_affinity"),
+		warned("hakeep sizes its socket buffers itself",
+			"vrrp_rx_bufs_policy", "vrrp_rx_bufs_multiplier",
+			"vrrp_netlink_cmd_rcv_bufs", "vrrp_netlink_cmd_rcv_bufs_force",
+			"vrrp_netlink_monitor_rcv_bufs", "vrrp_netlink_monitor_rcv_bufs_force",
+			"lvs_netlink_cmd_rcv_bufs", "lvs_netlink_cmd_rcv_bufs_force",
+			"lvs_netlink_monitor_rcv_bufs", "lvs_netlink_monitor_rcv_bufs_force",
+			"process_monitor_rcv_bufs", "process_monitor_rcv_bufs_force"),
+		warned("the random numbers of hakeep need no seed", "random_seed"),
+		warned("hakeep uses nftables, not iptables and ipsets", "vrrp_iptables", "vrrp_ipsets"),
+		warned("hakeep has no SNMP; use http_listen and /metrics",
+			"snmp_socket", "enable_snmp_vrrp", "enable_snmp_keepalived", "enable_snmp_rfc", "enable_snmp_rfcv2", "enable_snmp_rfcv3",
+			"enable_snmp_checker", "enable_traps", "snmp_vs_stats_update_interval", "snmp_rs_stats_update_interval"),
+		warned("hakeep has no D-Bus interface; use hakeep status and hakeep events",
+			"enable_dbus", "dbus_service_name", "dbus_no_interface_name"),
+	)
+}
