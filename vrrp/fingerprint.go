@@ -60,6 +60,7 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 	}
 	b = appendMoment(b, hold, now, 0)
 	b = appendMoment(b, rogue, now, 2*max(p.Interval, v3Max*v3Unit))
+	b = appendMoment(b, in.rogueHeard, now, time.Duration(p.DownAdverts)*max(p.Interval, v3Max*v3Unit)+1)
 	b = append(b, byte(min(in.rogueSent, 2)))
 	sent := in.sent
 	if in.state != Master {

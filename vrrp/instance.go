@@ -48,9 +48,10 @@ type instance struct {
 	// reannounce is when a suppressed one is due, Forever for never.
 	announced, reannounce time.Duration
 
-	// rogueSince and rogueSent describe another owner that does not give way.
-	rogueSince time.Duration
-	rogueSent  int
+	// rogueSince and rogueHeard are when another owner that does not give way was
+	// first and last heard, rogueSent how many adverts left in between.
+	rogueSince, rogueHeard time.Duration
+	rogueSent              int
 	// demoted makes an owner advertise 254 until the other owner is gone.
 	demoted bool
 
@@ -78,6 +79,7 @@ func newInstance(id ID, p *Params, now time.Duration) instance {
 		id: id, p: p, state: Init, since: now, cause: CauseStartup,
 		timer: Forever, wait: waitNothing, learned: p.Interval,
 		sent: longAgo, replied: longAgo, announced: longAgo, reannounce: Forever, takenUntil: Forever,
+		rogueHeard: longAgo,
 	}
 }
 

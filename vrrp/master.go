@@ -9,7 +9,8 @@ import (
 // that other backups wait while the addresses are installed.
 func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
 	in.learned = in.p.Interval
-	in.demoted, in.rogueSince, in.rogueSent = false, 0, 0
+	in.demoted = false
+	in.forgetRogue()
 	in.ignored, in.holdUntil = false, 0
 	in.master, in.masterPriority = netip.Addr{}, 0
 	in.advertise(r, now, in.priority())
@@ -22,7 +23,7 @@ func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
 // dropMastership undoes what toMaster did, except the transition.
 func (in *instance) dropMastership(r *Router) {
 	in.reannounce = Forever
-	in.rogueSince, in.rogueSent = 0, 0
+	in.forgetRogue()
 	r.emit(Action{Kind: Remove, ID: in.id})
 }
 
@@ -33,6 +34,9 @@ func (in *instance) masterTimeout(r *Router, now time.Duration, paced bool) {
 	due := in.timer
 	if in.rogueSince != 0 {
 		in.rogueSent++
+	}
+	if due < in.armed+in.p.Interval {
+		in.replied = now // it is an answer that reply put off
 	}
 	in.advertise(r, now, in.priority())
 	if paced || now-due >= in.p.Interval {
@@ -105,11 +109,18 @@ func (in *instance) late(now time.Duration) bool {
 // rogueOwner reports whether another owner (255) has persisted for two of our
 // adverts and 1.2 of the longer interval although it should have given way, as
 // an owner that ignores adverts does. Then one must give in (keepalived: the
-// one with the higher address advertises 254 until the other is gone).
+// one with the higher address advertises 254 until the other is gone). One that
+// was silent for as long as a backup waits is gone, and new when it comes back.
 func (in *instance) rogueOwner(now time.Duration, a *Advert) bool {
-	if in.rogueSince == 0 {
+	longer := max(a.Interval, in.p.Interval)
+	if now-in.rogueHeard > time.Duration(in.p.DownAdverts)*longer {
 		in.rogueSince, in.rogueSent = now, 0
-		return false
 	}
-	return in.rogueSent >= 2 && now-in.rogueSince >= max(a.Interval, in.p.Interval)*6/5
+	in.rogueHeard = now
+	return in.rogueSent >= 2 && now-in.rogueSince >= longer*6/5
+}
+
+// forgetRogue starts the observation of another owner anew.
+func (in *instance) forgetRogue() {
+	in.rogueSince, in.rogueHeard, in.rogueSent = 0, longAgo, 0
 }
