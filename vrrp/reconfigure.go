@@ -101,11 +101,13 @@ func (r *Router) reindex(params []*Params) {
 // begin starts a new instance, after the startup delay if there is one.
 func (in *instance) begin(r *Router, now, start time.Duration) {
 	in.resolve(r, now)
-	if start > now {
+	switch {
+	case r.stopped: // a reload during the orderly stop starts nothing
+	case start > now:
 		in.wait, in.timer = waitStartup, start
-		return
+	default:
+		in.start(r, now)
 	}
-	in.start(r, now)
 }
 
 // change gives a running instance new parameters. What it does not contradict

@@ -54,7 +54,7 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 	case Reconfigure:
 		r.reconfigure(now, ev)
 	case AddressTaken:
-		if i := r.index(ev.ID); i >= 0 {
+		if i := r.index(ev.ID); i >= 0 && !r.stopped {
 			r.instances[i].taken(r, now)
 			r.fix(i)
 		}
