@@ -1,0 +1,209 @@
+package elector
+
+import (
+	"slices"
+	"time"
+
+	"hakeep/arp"
+	"hakeep/internal/netif"
+	"hakeep/internal/wire"
+	"hakeep/vrrp"
+	"hakeep/vrrp/vrrpnet"
+)
+
+// member is what the loop keeps of one instance beside the Router's state.
+type member struct {
+	inst *wire.Instance
+	// install is whether its addresses shall be in the kernel; installed are
+	// those that are, with how to announce them.
+	install   bool
+	installed map[netif.Key]arp.Target
+	// packets are the adverts that were sent last, ready to be sent again, and
+	// what they were built from.
+	packets []*vrrpnet.Prepared
+	made    vrrp.Action
+	record
+}
+
+// act carries out actions in their order.
+func (l *loop) act(now time.Duration, actions []vrrp.Action) {
+	for i := range actions {
+		a := &actions[i]
+		m := l.members[a.ID]
+		switch a.Kind {
+		case vrrp.Added:
+			l.members[a.ID] = &member{inst: l.instanceOf(a.Params), installed: map[netif.Key]arp.Target{}}
+			l.socketsDue = true
+			continue
+		case vrrp.Discarded:
+			l.discarded(now, m, a)
+			continue
+		}
+		if m == nil {
+			continue
+		}
+		switch a.Kind {
+		case vrrp.SendAdvert:
+			l.send(m, a)
+			m.sent(now, a)
+		case vrrp.Transition:
+			m.transition(now, a)
+			l.journal.add(wire.Event{
+				Kind: wire.EventTransition, Level: "info", Instance: m.inst.Params.Name,
+				From: a.From.String(), To: a.To.String(), Cause: a.Cause.String(), Priority: l.priority(a.ID),
+			})
+		case vrrp.Install:
+			m.install = true
+			l.addrsDue = true
+		case vrrp.Remove:
+			m.install = false
+			l.addrsDue = true
+			l.sched.Stop(uint32(a.ID))
+		case vrrp.Announce:
+			l.announceInstalled(now, a.ID, m, arp.CauseMaster)
+		case vrrp.AnnounceLower:
+			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)
+			l.journal.add(wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: m.inst.Params.Name, Peer: m.lastPeer})
+		case vrrp.Accepted:
+			m.accepted(now, a)
+		case vrrp.Noted:
+			l.noted(now, m, a)
+		case vrrp.Deleted:
+			delete(l.members, a.ID)
+			l.sched.Stop(uint32(a.ID))
+			l.socketsDue, l.addrsDue = true, true
+		case vrrp.SourceChanged:
+			l.socketsDue = true
+		}
+	}
+}
+
+// send queues the packets of one advert. They are built only when something in
+// them is new.
+func (l *loop) send(m *member, a *vrrp.Action) {
+	made := &m.made
+	if made.Params != a.Params || made.Priority != a.Priority || made.Src != a.Src || made.Link != a.Link {
+		l.prepare(m, a)
+	}
+	for _, p := range m.packets {
+		if !l.sockets.QueuePrepared(p) {
+			l.flush()
+			l.sockets.QueuePrepared(p)
+		}
+	}
+}
+
+// prepare builds the packets of an advert.
+func (l *loop) prepare(m *member, a *vrrp.Action) {
+	l.flush() // the old ones may be queued
+	m.packets = m.packets[:0]
+	m.made = *a
+	a.Packets(nil, func(o *vrrp.Outgoing) {
+		p, err := vrrpnet.Prepare(&vrrpnet.Packet{
+			Link: o.Link, Src: o.Src, Dst: o.Dst, TTL: m.inst.TTL, Payload: slices.Clone(o.Payload),
+		})
+		if err != nil {
+			l.log("error", "prepare advert of "+m.inst.Params.Name+": "+err.Error())
+			return
+		}
+		m.packets = append(m.packets, p)
+	})
+}
+
+// instanceOf finds the configured instance that params belong to.
+func (l *loop) instanceOf(p *vrrp.Params) *wire.Instance {
+	for i := range l.config.Instances {
+		if &l.config.Instances[i].Params == p {
+			return &l.config.Instances[i]
+		}
+	}
+	panic("elector: parameters of no instance")
+}
+
+// priority is the effective priority of an instance.
+func (l *loop) priority(id vrrp.ID) uint8 { return l.router.Priority(id) }
+
+// reconfigure puts a configuration in force.
+func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
+	old := l.config
+	l.config = c
+	params := make([]*vrrp.Params, len(c.Instances))
+	for i := range c.Instances {
+		params[i] = &c.Instances[i].Params
+	}
+	byParams := make(map[*vrrp.Params]*wire.Instance, len(params))
+	for i, p := range params {
+		byParams[p] = &c.Instances[i]
+	}
+	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params})
+	l.byKey = make(map[netif.Key]vrrp.ID)
+	kept := map[string]bool{}
+	for _, s := range l.router.Snapshot(nil) {
+		inst := byParams[l.router.Params(s.ID)]
+		if m := l.members[s.ID]; m != nil {
+			m.inst = inst
+			kept[s.Name] = true
+			l.sched.Configure(now, uint32(s.ID), inst.Announce)
+		}
+		for _, a := range inst.Addresses {
+			l.byKey[a.Key()] = s.ID
+		}
+	}
+	l.act(now, actions)
+	l.addrs.own(c)
+	l.addrsDue = true
+	applied := &wire.Applied{Digest: c.Digest}
+	for i := range c.Instances {
+		if name := c.Instances[i].Params.Name; kept[name] {
+			applied.Kept = append(applied.Kept, name)
+		} else {
+			applied.Added = append(applied.Added, name)
+		}
+	}
+	for i := range old.Instances {
+		if name := old.Instances[i].Params.Name; !kept[name] && !slices.Contains(applied.Added, name) {
+			applied.Removed = append(applied.Removed, name)
+		}
+	}
+	applied.Problems = l.syncSockets()
+	return applied
+}
+
+// snapshot is the state for main.
+func (l *loop) snapshot(now time.Duration) *wire.Snapshot {
+	s := &wire.Snapshot{
+		Time: time.Now(), Started: l.started, Realtime: l.rt.granted, RealtimeReason: l.rt.reason,
+		Lateness: l.stats.lateness.status(), Digest: l.config.Digest,
+	}
+	net := l.sockets.Stats()
+	s.Sockets = wire.SocketStatus{Sent: net.Sent, Received: net.Received, Dropped: net.KernelDrops}
+	for _, n := range net.SendErrors {
+		s.Sockets.SendErrors += n
+	}
+	for _, is := range l.router.Snapshot(nil) {
+		s.Instances = append(s.Instances, l.instanceStatus(now, &is))
+	}
+	s.Links = l.stats.linkDiscards(l.links)
+	return s
+}
+
+func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.InstanceStatus {
+	m := l.members[is.ID]
+	p := &m.inst.Params
+	st := wire.InstanceStatus{
+		Name: is.Name, State: is.State.String(), Since: l.clock.wall(is.Since), Cause: is.Cause.String(),
+		Faults: is.Faults.Names(), Priority: is.Priority, Source: is.Source,
+		Master: is.Master, MasterPriority: is.MasterPriority, Interval: is.Interval,
+		DownInterval: vrrp.MasterDownInterval(p.Version, is.Priority, is.Interval, p.DownAdverts),
+		Skew:         vrrp.SkewTime(p.Version, is.Priority, is.Interval),
+	}
+	for _, a := range m.inst.Addresses {
+		if _, ok := m.installed[a.Key()]; ok {
+			st.Installed = append(st.Installed, a.Prefix)
+		} else if m.install {
+			st.Missing = append(st.Missing, a.Prefix)
+		}
+	}
+	m.status(l.clock, now, &st)
+	return st
+}

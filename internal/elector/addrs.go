@@ -1,0 +1,269 @@
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"hakeep/arp"
+	"hakeep/internal/netif"
+	"hakeep/internal/wire"
+)
+
+// resyncEvery is how often everything is read again, against changes that the
+// kernel did not tell of.
+const resyncEvery = time.Minute
+
+// addrResultKind says what happened to an address.
+type addrResultKind uint8
+
+const (
+	addrInstalled addrResultKind = iota + 1 // it is in the kernel, and to be announced
+	addrRemoved                             // it is not there (any more)
+	addrTaken                               // others keep removing it
+	addrFinal                               // nothing is wanted and nothing is left: the elector may go
+	addrNote                                // only the text counts
+)
+
+// addrResult tells the loop what happened to an address.
+type addrResult struct {
+	kind addrResultKind
+	key  netif.Key
+	// target is how to announce it; Link is 0 where that is not possible.
+	target arp.Target
+	// level and text are for the journal, if not empty.
+	level, text string
+}
+
+// addrThread brings the kernel's addresses in line with what the loop wants.
+type addrThread struct {
+	clock  clock
+	kernel *netif.Kernel
+	rec    *netif.Reconciler
+	inbox  *inbox
+	slot   *desiredSlot
+	rt     realtime
+
+	links   map[string]netif.Link
+	routers map[string]bool // whether an interface forwards IPv6
+	known   map[netif.Key]netif.Addr
+	results []addrResult
+	final   bool // nothing will be wanted any more, which was not reported yet
+}
+
+func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realtime) *addrThread {
+	t := &addrThread{
+		clock: c, kernel: k, inbox: b, slot: s, rt: rt,
+		links: map[string]netif.Link{}, known: map[netif.Key]netif.Addr{},
+	}
+	t.rec = netif.NewReconciler(k, netif.Options{
+		Owned:      func(netif.Installed) bool { return false },
+		Report:     t.report,
+		Warn:       t.warn,
+		Superseded: s.waiting,
+	})
+	return t
+}
+
+// run works until ctx ends.
+func (t *addrThread) run(ctx context.Context) error {
+	runtime.LockOSThread()
+	if t.rt.granted {
+		if err := setFIFO(priorityAddrs); err != nil {
+			return fmt.Errorf("set priority of the address thread: %w", err)
+		}
+	}
+	if err := t.readLinks(); err != nil {
+		return err
+	}
+	resync := time.NewTicker(resyncEvery)
+	defer resync.Stop()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.slot.wake:
+			t.turn()
+		case <-retry.C:
+			t.note(t.rec.Tick(t.clock.now()))
+		case <-resync.C:
+			t.note(t.rec.Resync(t.clock.now()))
+		}
+		at, pending := t.rec.NextDeadline()
+		if pending {
+			retry.Reset(max(at-t.clock.now(), 0))
+		}
+		if t.final && !pending && !t.slot.waiting() {
+			t.final = false
+			t.results = append(t.results, addrResult{kind: addrFinal})
+		}
+		t.flush()
+	}
+}
+
+// turn handles what the slot has.
+func (t *addrThread) turn() {
+	desired, config, events := t.slot.take()
+	if config != nil {
+		t.rec.SetOwned(ownedBy(config, t.kernel.MarksSupported()))
+	}
+	t.linkEvents(events)
+	if desired != nil {
+		t.routers = map[string]bool{} // forwarding may have been switched
+		err := t.rec.Sync(t.clock.now(), desired.addrs)
+		if errors.Is(err, netif.ErrSuperseded) {
+			err = nil // the newer one is in the slot and has woken us
+		}
+		t.final = desired.final
+		t.note(err)
+	}
+	if len(events) > 0 {
+		t.note(t.rec.HandleEvents(t.clock.now(), events))
+	}
+}
+
+// ownedBy is which addresses may be removed: those with our mark that the
+// configuration names, or an earlier one did. Where the kernel keeps no marks,
+// the names have to do.
+func ownedBy(c *wire.Config, marks bool) func(netif.Installed) bool {
+	named := make(map[netif.Key]bool, len(c.Leftovers))
+	for _, k := range c.Leftovers {
+		named[k] = true
+	}
+	for i := range c.Instances {
+		for _, a := range c.Instances[i].Addresses {
+			named[a.Key()] = true
+		}
+	}
+	return func(in netif.Installed) bool {
+		return (in.Proto == netif.Protocol || !marks) && named[in.Key()]
+	}
+}
+
+// report takes a result of the Reconciler; the first of several go to the loop
+// without waiting for the rest.
+func (t *addrThread) report(res netif.Result) {
+	r := addrResult{key: res.Addr.Key()}
+	switch res.Kind {
+	case netif.ResultInstalled:
+		r.kind, r.target = addrInstalled, t.target(res.Addr)
+		t.known[r.key] = res.Addr
+		if res.Repaired {
+			r.level, r.text = "warn", fmt.Sprintf("address %s was removed by another program: put back", r.key)
+		} else if res.Foreign {
+			r.level, r.text = "warn", fmt.Sprintf("address %s is not hakeep's: it was there already and is left as it is", r.key)
+		}
+	case netif.ResultRemoved:
+		r.kind = addrRemoved
+		delete(t.known, r.key)
+	case netif.ResultFailed:
+		r.kind = addrRemoved
+		delete(t.known, r.key)
+		r.level, r.text = "error", fmt.Sprintf("address %s: %v", r.key, res.Err)
+	case netif.ResultTaken:
+		r.kind = addrTaken
+		r.level, r.text = "error", fmt.Sprintf("address %s is removed again and again by another program", r.key)
+	default:
+		return
+	}
+	t.results = append(t.results, r)
+	if len(t.results) >= burst {
+		t.flush()
+	}
+}
+
+// flush hands results to the loop.
+func (t *addrThread) flush() {
+	if len(t.results) > 0 {
+		t.inbox.post(addrsMsg{results: t.results})
+		t.results = nil
+	}
+}
+
+func (t *addrThread) warn(err error) { t.note(err) }
+
+// note tells of a failure that is of no single address. The Reconciler tries
+// again by itself.
+func (t *addrThread) note(err error) {
+	if err != nil {
+		t.results = append(t.results, addrResult{kind: addrNote, level: "error", text: err.Error()})
+	}
+}
+
+// target is how an address is announced.
+func (t *addrThread) target(a netif.Addr) arp.Target {
+	l, ok := t.links[a.Link]
+	if !ok {
+		if t.readLinks() != nil {
+			return arp.Target{}
+		}
+		l = t.links[a.Link]
+	}
+	if !l.Ethernet || l.NoARP || l.Loopback {
+		return arp.Target{}
+	}
+	target := arp.Target{Addr: a.Prefix.Addr(), Link: l.Index, MAC: l.MAC}
+	if target.Addr.Is6() {
+		target.Router = t.forwards(a.Link)
+	}
+	return target
+}
+
+// forwards reports whether an interface forwards IPv6.
+func (t *addrThread) forwards(link string) bool {
+	if on, ok := t.routers[link]; ok {
+		return on
+	}
+	b, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + link + "/forwarding")
+	on := err == nil && strings.TrimSpace(string(b)) != "0"
+	if t.routers == nil {
+		t.routers = map[string]bool{}
+	}
+	t.routers[link] = on
+	return on
+}
+
+func (t *addrThread) readLinks() error {
+	links, err := t.kernel.Links()
+	if err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	t.links = make(map[string]netif.Link, len(links))
+	for _, l := range links {
+		t.links[l.Name] = l
+	}
+	return nil
+}
+
+// linkEvents keeps the links up to date. Addresses on one that has another MAC
+// now (a bond that failed over) are announced with it.
+func (t *addrThread) linkEvents(events []netif.Event) {
+	for _, ev := range events {
+		switch ev.Kind {
+		case netif.EventLink:
+			old, known := t.links[ev.Link.Name]
+			t.links[ev.Link.Name] = ev.Link
+			if known && old.MAC != ev.Link.MAC {
+				t.announceAgain(ev.Link.Name)
+			}
+		case netif.EventLinkGone:
+			delete(t.links, ev.Link.Name)
+		case netif.EventResync:
+			t.note(t.readLinks())
+		}
+	}
+}
+
+func (t *addrThread) announceAgain(link string) {
+	for key, a := range t.known {
+		if key.Link == link {
+			t.results = append(t.results, addrResult{kind: addrInstalled, key: key, target: t.target(a)})
+		}
+	}
+}

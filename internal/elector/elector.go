@@ -1,0 +1,128 @@
+package elector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"hakeep/arp"
+	"hakeep/internal/netif"
+	"hakeep/vrrp/vrrpnet"
+)
+
+// Options are what the elector is started with. Everything else it is told by
+// main.
+type Options struct {
+	// RuntimeDir holds the socket.
+	RuntimeDir string
+	// Realtime asks for real-time scheduling and locked memory.
+	Realtime bool
+}
+
+// Run is the elector process. It returns when it has left in a planned way, or
+// when it cannot work. It executes the program once more; see enterRealtime.
+func Run(o Options) error {
+	rt, err := enterRealtime(o.Realtime)
+	if err != nil {
+		return err
+	}
+	quietCollector()
+	// Ctrl-C reaches both processes; what follows from it is main's decision.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	e, err := open(o, rt)
+	if err != nil {
+		return err
+	}
+	return e.run()
+}
+
+// elector is the process's parts.
+type elector struct {
+	loop    *loop
+	addrs   *addrThread
+	watcher *watcher
+	control *control
+	left    chan struct{} // closed when the planned leave is complete
+}
+
+// open makes all parts; nothing runs yet.
+func open(o Options, rt realtime) (*elector, error) {
+	c, err := newClock()
+	if err != nil {
+		return nil, err
+	}
+	box, err := newInbox()
+	if err != nil {
+		return nil, err
+	}
+	sockets, err := vrrpnet.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open VRRP sockets: %w", err)
+	}
+	sender, err := arp.NewSender()
+	if err != nil {
+		return nil, fmt.Errorf("open socket for announcements: %w", err)
+	}
+	watch, err := netif.OpenWatch()
+	if err != nil {
+		return nil, err
+	}
+	reader, err := netif.OpenKernel()
+	if err != nil {
+		return nil, err
+	}
+	writer, err := netif.OpenKernel()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := listen(o.RuntimeDir)
+	if err != nil {
+		return nil, err
+	}
+	j, slot := newJournal(), newDesiredSlot()
+	e := &elector{left: make(chan struct{})}
+	e.loop = newLoop(c, sockets, sender, box, j, slot)
+	e.loop.rt = rt
+	e.loop.onDone = func() { close(e.left) }
+	e.watcher = &watcher{watch: watch, kernel: reader, table: newLinkTable(), inbox: box, addrs: slot}
+	e.addrs = newAddrThread(c, writer, box, slot, rt)
+	e.control = newControl(box, j, listener)
+	return e, e.watcher.first()
+}
+
+// run starts the threads and waits for the planned leave, or for a failure.
+func (e *elector) run() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(e.loop.run)
+	g.Go(func() error { return e.addrs.run(ctx) })
+	g.Go(func() error { return e.watcher.run(ctx) })
+	g.Go(func() error { return e.control.run(ctx) })
+	context.AfterFunc(ctx, func() { e.loop.inbox.post(quitMsg{}) })
+	terms := make(chan os.Signal, 1)
+	signal.Notify(terms, syscall.SIGTERM)
+	go func() {
+		for range terms {
+			e.loop.inbox.post(shutdownMsg{})
+		}
+	}()
+	go func() {
+		select {
+		case <-e.left:
+			e.control.stopped()
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}

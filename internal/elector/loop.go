@@ -1,0 +1,353 @@
+package elector
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hakeep/arp"
+	"hakeep/internal/netif"
+	"hakeep/internal/wire"
+	"hakeep/vrrp"
+	"hakeep/vrrp/vrrpnet"
+)
+
+const (
+	// burst is how many adverts, or how many announcements, leave within
+	// burstGap: the receive buffer of a peer's raw socket holds about 256.
+	burst    = 64
+	burstGap = time.Millisecond
+
+	// receiveBudget bounds what is read from the sockets before timers get their
+	// turn, so that a flood cannot keep a master from advertising.
+	receiveBudget = 4096
+
+	// noticeGap is the least time between two notices of the same kind about
+	// the same instance.
+	noticeGap = time.Minute
+)
+
+// sockets is what the loop needs of vrrpnet.Net.
+type sockets interface {
+	Sync(want []vrrpnet.Endpoint) error
+	PollFD() int
+	RecvReady(budget int, f func(*vrrpnet.Datagram)) (count int, more bool, err error)
+	QueuePrepared(p *vrrpnet.Prepared) bool
+	Flush() (sent int, err error)
+	Stats() vrrpnet.Stats
+}
+
+// announcer is what the loop needs of arp.Sender.
+type announcer interface {
+	Room() int
+	Queue(t arp.Target) bool
+	Flush() (sent int, err error)
+	Dropped() uint64
+}
+
+var (
+	_ sockets   = (*vrrpnet.Net)(nil)
+	_ announcer = (*arp.Sender)(nil)
+)
+
+// loop is the real-time thread's state. Nobody else touches it.
+type loop struct {
+	clock   clock
+	router  *vrrp.Router
+	sockets sockets
+	sender  announcer
+	sched   *arp.Schedule
+	inbox   *inbox
+	journal *journal
+	addrs   *desiredSlot
+	onDone  func() // called when the planned leave is complete
+
+	config  *wire.Config
+	members map[vrrp.ID]*member
+	byKey   map[netif.Key]vrrp.ID // who an address belongs to
+	links   map[int]string        // names by index
+	stats   stats
+	started time.Time
+	rt      realtime
+
+	advert      vrrp.AdvertReceived // the one being stepped
+	receive     func(*vrrpnet.Datagram)
+	announce    func(arp.Target)
+	spare       []any
+	socketsDue  bool // endpoints have changed
+	addrsDue    bool // desired addresses have changed
+	paced       bool // instances are due that the last turn left over
+	advertsNext time.Duration
+	arpNext     time.Duration
+	stopping    bool
+	done        bool
+}
+
+func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desiredSlot) *loop {
+	l := &loop{
+		clock: c, router: vrrp.NewRouter(), sockets: s, sender: a, sched: arp.NewSchedule(),
+		inbox: box, journal: j, addrs: slot, config: &wire.Config{},
+		members: map[vrrp.ID]*member{}, byKey: map[netif.Key]vrrp.ID{}, links: map[int]string{},
+		started: time.Now(),
+	}
+	l.receive = l.datagram
+	l.announce = func(t arp.Target) { l.sender.Queue(t) }
+	return l
+}
+
+// run is the loop. It returns when the elector has left in a planned way.
+func (l *loop) run() error {
+	runtime.LockOSThread() // never unlocked: the thread has a priority of its own
+	if l.rt.granted {
+		if err := setFIFO(priorityLoop); err != nil {
+			return fmt.Errorf("set priority of the advert thread: %w", err)
+		}
+	}
+	fds := []unix.PollFd{
+		{Fd: int32(l.sockets.PollFD()), Events: unix.POLLIN},
+		{Fd: int32(l.inbox.fd), Events: unix.POLLIN},
+	}
+	for !l.done {
+		timeout := l.timeout()
+		// A relative timeout, as it is computed just before, costs one system call
+		// where a timerfd costs three; real-time threads have no timer slack.
+		if _, err := unix.Ppoll(fds, timeout, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for adverts: %w", err)
+		}
+		l.turn()
+	}
+	return nil
+}
+
+// timeout is how long the loop may sleep; nil without end.
+func (l *loop) timeout() *unix.Timespec {
+	next := vrrp.Forever
+	if at, ok := l.router.NextDeadline(); ok {
+		next = max(at, l.advertsNext)
+	}
+	if at, ok := l.sched.Next(); ok {
+		next = min(next, max(at, l.arpNext))
+	}
+	if next == vrrp.Forever {
+		return nil
+	}
+	ts := unix.NsecToTimespec(int64(max(next-l.clock.now(), 0)))
+	return &ts
+}
+
+// turn does everything that is due now: what came in first, then the timers.
+func (l *loop) turn() {
+	l.drain()
+	l.spare = l.inbox.take(l.spare)
+	for i, msg := range l.spare {
+		l.handle(msg)
+		l.spare[i] = nil
+	}
+	l.timers()
+	if l.socketsDue {
+		l.syncSockets()
+	}
+	l.flush()
+	if l.addrsDue {
+		l.addrsDue = false
+		l.addrs.put(l.desired())
+	}
+	l.announcements()
+}
+
+// drain steps every advert that has arrived.
+func (l *loop) drain() {
+	if _, _, err := l.sockets.RecvReady(receiveBudget, l.receive); err != nil {
+		l.stats.receiveErrors++
+	}
+}
+
+// datagram steps one packet.
+func (l *loop) datagram(d *vrrpnet.Datagram) {
+	l.advert = vrrp.AdvertReceived{Link: d.Link, Src: d.Src, Dst: d.Dst, TTL: d.TTL, Payload: d.Payload}
+	now := l.clock.now()
+	l.act(now, l.router.Step(now, &l.advert))
+}
+
+// timers lets what is due act, a bounded number of instances at a time. Before
+// a backup takes over, the sockets are looked at once more: the thread may have
+// been off the CPU since they were drained.
+func (l *loop) timers() {
+	now := l.clock.now()
+	due, ok := l.router.NextDeadline()
+	if !ok || due > now || now < l.advertsNext {
+		return
+	}
+	if l.router.TakeoverDue(now) {
+		l.drain()
+		now = l.clock.now()
+		if due, ok = l.router.NextDeadline(); !ok || due > now {
+			return
+		}
+	}
+	if !l.paced {
+		l.stats.lateness.add(now - due)
+	}
+	l.act(now, l.router.Step(now, vrrp.Timeout{Limit: burst, Paced: l.paced}))
+	due, ok = l.router.NextDeadline()
+	l.paced = ok && due <= now
+	if l.paced {
+		l.advertsNext = now + burstGap
+	}
+}
+
+// flush sends what is queued.
+func (l *loop) flush() {
+	if _, err := l.sockets.Flush(); err != nil {
+		l.stats.sendErrors++ // the sockets count each kind
+	}
+}
+
+// announcements sends what is due of them.
+func (l *loop) announcements() {
+	now := l.clock.now()
+	if at, ok := l.sched.Next(); !ok || at > now || now < l.arpNext {
+		return
+	}
+	n := l.sched.Due(now, min(burst, l.sender.Room()), l.announce)
+	if _, err := l.sender.Flush(); err != nil {
+		l.stats.announceErrors++
+	}
+	if n >= burst {
+		l.arpNext = now + burstGap
+	}
+}
+
+// handle acts on one message of another thread.
+func (l *loop) handle(msg any) {
+	now := l.clock.now()
+	switch m := msg.(type) {
+	case linksMsg:
+		for _, name := range m.gone {
+			l.act(now, l.router.Step(now, vrrp.LinkGone{Name: name}))
+		}
+		for i := range m.changed {
+			l.links[m.changed[i].Index] = m.changed[i].Name
+			l.act(now, l.router.Step(now, vrrp.LinkChanged{Link: m.changed[i]}))
+		}
+		l.socketsDue = true
+	case addrsMsg:
+		l.addressResults(now, m)
+	case configMsg:
+		m.reply <- l.reconfigure(now, m.config)
+	case snapshotMsg:
+		m.reply <- l.snapshot(now)
+	case shutdownMsg:
+		if !l.stopping {
+			l.stopping = true
+			l.act(now, l.router.Step(now, vrrp.Shutdown{}))
+			l.addrsDue = true
+		}
+	case quitMsg:
+		l.done = true
+	default:
+		panic(fmt.Sprintf("elector: unknown message %T", msg))
+	}
+}
+
+// syncSockets opens and closes sockets as the instances want them now.
+func (l *loop) syncSockets() []string {
+	l.socketsDue = false
+	var ends []vrrpnet.Endpoint
+	for _, s := range l.router.Snapshot(nil) {
+		p := l.members[s.ID].inst.Params
+		e := vrrpnet.Endpoint{Family: p.Family, Link: s.Link, Local: s.Source}
+		if !p.Unicast {
+			e.Group = p.Group
+		}
+		if p.Link != "" && s.Link == 0 || !e.Group.IsValid() && !e.Local.IsValid() {
+			continue // nothing to listen on until the link or its address appears
+		}
+		ends = append(ends, e)
+	}
+	err := l.sockets.Sync(ends)
+	if err == nil {
+		return nil
+	}
+	var problems []string
+	for _, e := range joined(err) {
+		problems = append(problems, e.Error())
+		l.log("error", e.Error())
+	}
+	return problems
+}
+
+func joined(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
+}
+
+func (l *loop) log(level, text string) {
+	l.journal.add(wire.Event{Kind: wire.EventLog, Level: level, Text: text})
+}
+
+// desired is what the address thread shall bring about.
+func (l *loop) desired() desiredAddrs {
+	d := desiredAddrs{final: l.stopping}
+	for _, s := range l.router.Snapshot(nil) {
+		if m := l.members[s.ID]; m != nil && m.install {
+			d.addrs = append(d.addrs, m.inst.Addresses...)
+		}
+	}
+	return d
+}
+
+// addressResults notes what happened to addresses, announces new ones and
+// tells the Router of those that others keep removing.
+func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
+	fresh := map[vrrp.ID][]arp.Target{}
+	for _, res := range msg.results {
+		id := l.byKey[res.key]
+		m := l.members[id]
+		name := ""
+		if m != nil {
+			name = m.inst.Params.Name
+		}
+		switch {
+		case res.kind == addrFinal:
+			l.done = true
+			l.onDone()
+		case m == nil:
+		case res.kind == addrInstalled:
+			m.installed[res.key] = res.target
+			if m.install && res.target.Link != 0 {
+				fresh[id] = append(fresh[id], res.target)
+			}
+		case res.kind == addrRemoved:
+			delete(m.installed, res.key)
+			l.sched.StopAddr(uint32(id), res.key.Prefix.Addr())
+		case res.kind == addrTaken:
+			l.act(now, l.router.Step(now, vrrp.AddressTaken{ID: id}))
+		}
+		if res.text != "" {
+			l.journal.add(wire.Event{Kind: wire.EventAddress, Instance: name, Level: res.level, Text: res.text})
+		}
+	}
+	for id, targets := range fresh {
+		l.sched.Begin(now, uint32(id), arp.CauseAdded, l.members[id].inst.Announce, targets)
+	}
+}
+
+// announceInstalled announces what an instance has in the kernel already; what
+// is still being installed is announced as it gets there.
+func (l *loop) announceInstalled(now time.Duration, id vrrp.ID, m *member, cause arp.Cause) {
+	targets := make([]arp.Target, 0, len(m.installed))
+	for _, a := range m.inst.Addresses {
+		if t, ok := m.installed[a.Key()]; ok && t.Link != 0 {
+			targets = append(targets, t)
+		}
+	}
+	if len(targets) > 0 {
+		l.sched.Begin(now, uint32(id), cause, m.inst.Announce, targets)
+	}
+}

@@ -1,0 +1,73 @@
+package elector
+
+import (
+	"sync"
+
+	"hakeep/internal/netif"
+	"hakeep/internal/wire"
+)
+
+// desiredAddrs is what shall be in the kernel.
+type desiredAddrs struct {
+	addrs []netif.Addr
+	// final says that nothing will be wanted after this: the elector leaves.
+	final bool
+}
+
+// desiredSlot is how the loop and the watch thread reach the address thread.
+// What is desired is one value, the latest wins; events are a queue.
+type desiredSlot struct {
+	wake chan struct{} // has room for one
+
+	mu      sync.Mutex // guards what follows
+	desired *desiredAddrs
+	config  *wire.Config
+	events  []netif.Event
+}
+
+func newDesiredSlot() *desiredSlot { return &desiredSlot{wake: make(chan struct{}, 1)} }
+
+func (s *desiredSlot) put(d desiredAddrs) {
+	s.mu.Lock()
+	s.desired = &d
+	s.mu.Unlock()
+	s.signal()
+}
+
+// own says which configuration the next desired addresses belong to.
+func (s *desiredSlot) own(c *wire.Config) {
+	s.mu.Lock()
+	s.config = c
+	s.mu.Unlock()
+}
+
+func (s *desiredSlot) event(ev netif.Event) {
+	s.mu.Lock()
+	s.events = append(s.events, ev)
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *desiredSlot) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// waiting reports whether newer desired addresses wait.
+func (s *desiredSlot) waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.desired != nil
+}
+
+// take returns what came since the last call; desired and config are nil when
+// they are unchanged.
+func (s *desiredSlot) take() (desired *desiredAddrs, config *wire.Config, events []netif.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	desired, config, events = s.desired, s.config, s.events
+	s.desired, s.config, s.events = nil, nil, nil
+	return desired, config, events
+}
