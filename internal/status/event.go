@@ -1,0 +1,103 @@
+package status
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"hakeep/internal/wire"
+)
+
+// The kinds of events that main adds to those of the elector (package wire).
+const (
+	// KindReload is the outcome of a reload.
+	KindReload = "reload"
+	// KindElector is an elector that was started, found or lost.
+	KindElector = "elector"
+	// KindDaemon is the start and the end of the daemon.
+	KindDaemon = "daemon"
+)
+
+// Event is something that happened, as `hakeep events --json` prints it.
+type Event struct {
+	// Seq counts within one life of the main process, from 1.
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+	// Kind is "transition", "notice", "lower-priority-master", "address", "log",
+	// "reload", "elector" or "daemon".
+	Kind string `json:"kind"`
+	// Level is "info", "warn" or "error".
+	Level    string `json:"level"`
+	Instance string `json:"instance,omitempty"`
+	// From, To, Why and Priority are of a transition.
+	From     string `json:"from,omitempty"`
+	To       string `json:"to,omitempty"`
+	Why      string `json:"why,omitempty"`
+	Priority int    `json:"priority,omitempty"`
+	// Reason and Count are of a notice: the packets of this kind since the one
+	// before.
+	Reason    string     `json:"reason,omitempty"`
+	Count     uint64     `json:"count,omitempty"`
+	Peer      netip.Addr `json:"peer,omitzero"`
+	Interface string     `json:"interface,omitempty"`
+	// Text says what there is no field for.
+	Text string `json:"text,omitempty"`
+	// Lost is the number of events right before this one that nobody kept.
+	Lost uint64 `json:"lost,omitempty"`
+}
+
+// FromElector turns an event of the elector into ours, without Seq.
+func FromElector(ev *wire.Event) Event {
+	level := ev.Level
+	if level == "" {
+		level = "info"
+	}
+	return Event{
+		Time: ev.Time, Kind: string(ev.Kind), Level: level, Instance: ev.Instance,
+		From: ev.From, To: ev.To, Why: ev.Cause, Priority: int(ev.Priority),
+		Reason: ev.Reason, Count: ev.Count, Peer: ev.Peer, Interface: ev.Interface, Text: ev.Text, Lost: ev.Lost,
+	}
+}
+
+// String is the event in one line for people, without its time.
+func (e *Event) String() string {
+	var b strings.Builder
+	if e.Lost > 0 {
+		fmt.Fprintf(&b, "(%d events lost before) ", e.Lost)
+	}
+	if e.Level == "warn" || e.Level == "error" {
+		b.WriteString(e.Level + ": ")
+	}
+	if e.Instance != "" {
+		b.WriteString(e.Instance + ": ")
+	} else if e.Interface != "" {
+		b.WriteString(e.Interface + ": ")
+	}
+	switch e.Kind {
+	case string(wire.EventTransition):
+		fmt.Fprintf(&b, "%s -> %s (%s), priority %d", e.From, e.To, e.Why, e.Priority)
+	case string(wire.EventNotice):
+		fmt.Fprintf(&b, "packets with %s: %d", e.Reason, e.Count)
+		e.from(&b)
+	case string(wire.EventLowerPriority):
+		b.WriteString("master of lower priority heard")
+		e.from(&b)
+	default:
+		b.WriteString(e.Kind)
+		if e.Reason != "" {
+			b.WriteString(" " + e.Reason)
+		}
+		e.from(&b)
+	}
+	if e.Text != "" {
+		b.WriteString(": " + e.Text)
+	}
+	return b.String()
+}
+
+func (e *Event) from(b *strings.Builder) {
+	if e.Peer.IsValid() {
+		b.WriteString(" from " + e.Peer.String())
+	}
+}
