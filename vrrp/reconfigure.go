@@ -10,13 +10,12 @@ import (
 // name when only their unicast peers changed. Matched ones keep their state,
 // the others leave or start.
 func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
-	r.vips = make(map[netip.Addr]struct{})
+	r.vips = make(map[netip.Addr]bool)
 	for _, p := range ev.Instances {
-		for _, a := range p.Addrs {
-			r.vips[a] = struct{}{}
-		}
-		for _, a := range p.Excluded {
-			r.vips[a] = struct{}{}
+		for _, list := range [...][]netip.Addr{p.Addrs, p.Excluded} {
+			for _, a := range list {
+				r.vips[a] = r.vips[a] || p.Priority == OwnerPriority
+			}
 		}
 	}
 	old := r.instances

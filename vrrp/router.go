@@ -12,11 +12,11 @@ import (
 type Router struct {
 	instances []instance // in the order of the configuration
 	lastID    ID
-	links     map[string]*Link // never changed in place
-	vips      map[netip.Addr]struct{}
-	byVRID    map[vridKey][]int // indices of instances
-	byID      map[ID]int        // likewise
-	heap      []int             // indices of instances, earliest deadline first
+	links     map[string]*Link    // never changed in place
+	vips      map[netip.Addr]bool // virtual addresses; true: of an owner here
+	byVRID    map[vridKey][]int   // indices of instances
+	byID      map[ID]int          // likewise
+	heap      []int               // indices of instances, earliest deadline first
 	stopped   bool
 
 	advert Advert   // the advert being received
@@ -169,17 +169,17 @@ func (r *Router) source(p *Params, l *Link) netip.Addr {
 		if FamilyOf(a) != p.Family || p.Family == IPv6 && !a.IsLinkLocalUnicast() {
 			continue
 		}
-		if _, virtual := r.vips[a]; !virtual {
+		owned, virtual := r.vips[a]
+		if !virtual {
 			return a
 		}
-		if !own.IsValid() {
+		if owned && !own.IsValid() {
 			own = a
 		}
 	}
-	if p.Priority == OwnerPriority {
-		return own // its addresses are the virtual ones
-	}
-	return netip.Addr{}
+	// An owner's addresses are the host's: two routers may each own one and back
+	// up the other (RFC 9568, 4.2).
+	return own
 }
 
 // hasAddr reports whether the host has the address; a link-local one must be on

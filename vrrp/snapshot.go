@@ -39,7 +39,7 @@ func (r *Router) Snapshot(s []InstanceState) []InstanceState {
 			ID: in.id, Name: in.p.Name, State: in.state, Faults: in.faults, Since: in.since, Cause: in.cause,
 			Priority: in.priority(), Source: in.src, Link: in.link,
 			Master: in.master, MasterPriority: in.masterPriority,
-			Interval: in.learned, Deadline: in.timer,
+			Interval: in.learned, Deadline: in.deadline(),
 		})
 	}
 	return s
