@@ -1,0 +1,251 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Options are the settings of a firewall that do not change while it is open.
+type Options struct {
+	// Table is the table's name; see TableName.
+	Table string
+	// Logger receives what was repaired and what could not be; nil means
+	// nothing is logged.
+	Logger *slog.Logger
+}
+
+// Stats is what the firewall tells about itself for status and metrics.
+type Stats struct {
+	// Restored counts how often the table was put back.
+	Restored uint64
+	// Err is why the table is not as it should be, nil if it is.
+	Err error
+}
+
+// Firewall keeps the table as it was last set. Its methods may be called from
+// any goroutine.
+type Firewall struct {
+	name   string
+	log    *slog.Logger
+	kernel kernel
+
+	mu       sync.Mutex
+	known    bool   // Set was called
+	wanted   *table // valid if known
+	verified bool   // read back and found equal, at generation gen
+	gen      uint32
+	stats    Stats
+}
+
+// Times of Run.
+const (
+	resyncInterval = time.Minute     // with events, in case one was missed
+	retryInterval  = 5 * time.Second // without events, or while the table is not right
+	repairBurst    = 10              // repairs at once
+	repairInterval = time.Second     // then one in this time
+)
+
+// Open prepares the firewall: its sockets belong to the network namespace of
+// the calling thread. It changes nothing, and does not fail when the kernel
+// has no nftables; Set does when rules are wanted.
+func Open(o Options) (*Firewall, error) {
+	if o.Table == "" || len(o.Table) > maxName {
+		return nil, fmt.Errorf("open firewall: bad table name %q", o.Table)
+	}
+	return newFirewall(o, newNetfilter(o.Table)), nil
+}
+
+func newFirewall(o Options, k kernel) *Firewall {
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Firewall{name: o.Table, log: log.With("table", o.Table), kernel: k}
+}
+
+// Set makes the table hold the rules, and no others, in one transaction that
+// is read back. Without rules the table does not exist afterwards. If the
+// rules are those of the last successful Set, the kernel is not asked at all.
+//
+// After an error the former rules may still be in force; Run tries again. The
+// error of wrong rules (two sets of one name) leaves everything as it was.
+func (f *Firewall) Set(r Rules) error {
+	wanted, err := build(r)
+	if err != nil {
+		return fmt.Errorf("set firewall rules: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known && f.verified && wanted.equal(f.wanted) {
+		return nil
+	}
+	f.known, f.wanted, f.verified = true, wanted, false
+	if err := f.converge(); err != nil {
+		return fmt.Errorf("set firewall rules: %w", err)
+	}
+	return nil
+}
+
+// converge makes the kernel's table equal to the wanted one. The caller holds
+// the lock.
+func (f *Firewall) converge() error {
+	err := f.tryConverge()
+	f.stats.Err = err
+	return err
+}
+
+func (f *Firewall) tryConverge() error {
+	var applied error
+	for attempt := range 4 {
+		actual, gen, err := f.kernel.read()
+		if err != nil {
+			if f.wanted == nil && errors.Is(err, errUnsupported) {
+				f.verified = true
+				return nil
+			}
+			return errors.Join(applied, err)
+		}
+		if actual.equal(f.wanted) {
+			f.verified, f.gen = true, gen
+			return nil
+		}
+		ops := plan(actual, f.wanted)
+		if attempt > 0 {
+			// Somebody was faster, or a step did not do what it says.
+			ops = planReplace(f.wanted)
+		}
+		applied = f.kernel.apply(ops)
+	}
+	if applied != nil {
+		return applied
+	}
+	return fmt.Errorf("table %s is not what was written to it", f.name)
+}
+
+// Stats tells how the table is.
+func (f *Firewall) Stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stats
+}
+
+// Close lets go of the kernel. With remove the table is deleted first. Run
+// must have returned.
+func (f *Firewall) Close(remove bool) error {
+	var err error
+	if remove {
+		err = f.Set(Rules{})
+	}
+	return errors.Join(err, f.kernel.close())
+}
+
+// Run keeps the table as it was set until the context ends: it is put back at
+// once when another program removes or changes it, up to ten times in a row,
+// then once a second.
+func (f *Firewall) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes := make(chan change)
+	watching := true
+	wg.Go(func() {
+		err := f.kernel.watch(ctx, changes)
+		if err != nil && ctx.Err() == nil {
+			f.log.Warn("nftables cannot be watched", "err", err)
+		}
+		close(changes)
+	})
+	start := time.Now()
+	lim := limiter{burst: repairBurst, interval: repairInterval}
+	timer := time.NewTimer(retryInterval)
+	defer timer.Stop()
+	for {
+		var by change
+		select {
+		case <-ctx.Done():
+			return nil
+		case c, ok := <-changes:
+			if !ok {
+				changes, watching = nil, false
+				continue
+			}
+			by = c
+		case <-timer.C:
+		}
+		next := f.look(by, func() time.Duration { return lim.take(time.Since(start)) })
+		if next == 0 {
+			next = resyncInterval
+			if !watching {
+				next = retryInterval
+			}
+		}
+		timer.Reset(next)
+	}
+}
+
+// look compares the table with what is wanted and repairs it when allowed
+// returns 0. It returns when to look again at the latest, 0 for no hurry.
+func (f *Firewall) look(by change, allowed func() time.Duration) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// Without rules nothing is kept: a table of our name that appears is
+	// another daemon's, whose `instance` keyword is missing.
+	if !f.known || f.wanted == nil && f.verified {
+		return 0
+	}
+	right, err := f.inspect()
+	if err != nil {
+		f.fail(err)
+		return retryInterval
+	}
+	if right {
+		return 0
+	}
+	if wait := allowed(); wait > 0 {
+		return wait
+	}
+	began := time.Now()
+	if err := f.converge(); err != nil {
+		f.fail(err)
+		return retryInterval
+	}
+	f.stats.Restored++
+	f.log.Warn("nftables table put back", "by", by.comm, "thread", by.pid, "took", time.Since(began))
+	return 0
+}
+
+// inspect reports whether the table is as wanted. While nobody committed
+// anything since it was verified, that is one small question.
+func (f *Firewall) inspect() (bool, error) {
+	gen, err := f.kernel.generation()
+	if err != nil {
+		return false, err
+	}
+	if f.verified && gen == f.gen {
+		return true, nil
+	}
+	actual, gen, err := f.kernel.read()
+	if err != nil {
+		return false, err
+	}
+	f.verified = actual.equal(f.wanted)
+	f.gen = gen
+	if f.verified {
+		f.stats.Err = nil
+	}
+	return f.verified, nil
+}
+
+// fail notes an error; it is logged when it is new.
+func (f *Firewall) fail(err error) {
+	if f.stats.Err == nil || f.stats.Err.Error() != err.Error() {
+		f.log.Error("nftables table cannot be kept", "err", err)
+	}
+	f.verified = false
+	f.stats.Err = err
+}

@@ -1,0 +1,181 @@
+package firewall
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// table is the content of our table, wanted or read. A nil table is an absent
+// one.
+type table struct {
+	sets   map[string]*setState
+	chains map[string]*chainState
+	// foreign says what in it is not ours and not understood, "" for
+	// nothing.
+	foreign string
+}
+
+// setState is a set and its elements by identity.
+type setState struct {
+	def   Set // without elements
+	elems map[string]nftables.SetElement
+}
+
+// chainState is a chain and its rules. Rules are compared by their tags: the
+// kernel keeps a rule's comment as it was given but may write its expressions
+// differently.
+type chainState struct {
+	def  Chain // Rules is empty in a table that was read
+	tags []string
+}
+
+// build turns rules into the wanted table, nil if nothing is wanted.
+func build(r Rules) (*table, error) {
+	own, err := noAccept(r)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{sets: map[string]*setState{}, chains: map[string]*chainState{}}
+	for _, c := range append([]Contribution{own}, r.Contributions...) {
+		for _, s := range c.Sets {
+			if err := t.addSet(s); err != nil {
+				return nil, err
+			}
+		}
+		for _, ch := range c.Chains {
+			if err := t.addChain(ch); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(t.sets) == 0 && len(t.chains) == 0 {
+		return nil, nil
+	}
+	return t, nil
+}
+
+func (t *table) addSet(s Set) error {
+	if s.Name == "" || len(s.Name) > maxName || t.sets[s.Name] != nil {
+		return fmt.Errorf("set %q: empty, long or repeated name", s.Name)
+	}
+	st := &setState{def: s, elems: make(map[string]nftables.SetElement, len(s.Elements))}
+	st.def.Elements = nil
+	for _, e := range s.Elements {
+		id := elementID(e)
+		if old, ok := st.elems[id]; ok && !bytes.Equal(old.Val, e.Val) {
+			return fmt.Errorf("set %q: key %x has two values", s.Name, e.Key)
+		}
+		st.elems[id] = e
+	}
+	t.sets[s.Name] = st
+	return nil
+}
+
+func (t *table) addChain(c Chain) error {
+	if c.Name == "" || len(c.Name) > maxName || t.chains[c.Name] != nil {
+		return fmt.Errorf("chain %q: empty, long or repeated name", c.Name)
+	}
+	st := &chainState{def: c}
+	for i, r := range c.Rules {
+		tag, err := ruleTag(r)
+		if err != nil {
+			return fmt.Errorf("chain %q: rule %d: %w", c.Name, i+1, err)
+		}
+		st.tags = append(st.tags, tag)
+	}
+	t.chains[c.Name] = st
+	return nil
+}
+
+// elementID identifies an element within its set.
+func elementID(e nftables.SetElement) string {
+	id := string(e.Key)
+	if len(e.KeyEnd) > 0 {
+		id += "-" + string(e.KeyEnd)
+	}
+	if e.IntervalEnd {
+		id += "<"
+	}
+	return id
+}
+
+// tagMark begins the part of a comment that identifies a rule of ours.
+const tagMark = " #"
+
+// maxComment is what fits in a rule's user data beside its header and
+// terminator: NFT_USERDATA_MAXLEN is 256, an attribute's length one byte.
+const maxComment = 253
+
+// ruleTag is the comment a rule carries in the kernel: its text and a digest
+// of what it does.
+func ruleTag(r Rule) (string, error) {
+	h := sha256.New()
+	for _, e := range r.Exprs {
+		if l, ok := e.(*expr.Lookup); ok && l.SetID != 0 {
+			return "", errors.New("set is referred to by id")
+		}
+		b, err := expr.Marshal(unix.NFPROTO_INET, e)
+		if err != nil {
+			return "", err
+		}
+		h.Write(b)
+	}
+	tag := r.Comment + tagMark + hex.EncodeToString(h.Sum(nil)[:6])
+	if len(tag) > maxComment {
+		return "", errors.New("comment is too long")
+	}
+	return tag, nil
+}
+
+// equal reports whether two tables have the same content. A table with
+// something foreign in it equals none.
+func (t *table) equal(o *table) bool {
+	if t == nil || o == nil {
+		return t == nil && o == nil
+	}
+	return t.foreign == "" && o.foreign == "" &&
+		maps.EqualFunc(t.sets, o.sets, (*setState).equal) && maps.EqualFunc(t.chains, o.chains, (*chainState).equal)
+}
+
+func (s *setState) equal(o *setState) bool {
+	return s.sameDefinition(o) && maps.EqualFunc(s.elems, o.elems, func(a, b nftables.SetElement) bool {
+		return s.sameValue(o, a, b)
+	})
+}
+
+// sameValue compares what two elements of the same identity map to. Verdicts
+// are not read back; they count as same.
+func (s *setState) sameValue(o *setState, a, b nftables.SetElement) bool {
+	return s.def.isVerdictMap() || o.def.isVerdictMap() || bytes.Equal(a.Val, b.Val)
+}
+
+func (s *setState) sameDefinition(o *setState) bool {
+	a, b := &s.def, &o.def
+	if a.Name != b.Name || a.isMap() != b.isMap() || a.Interval != b.Interval || a.Concat != b.Concat {
+		return false
+	}
+	// The library does not read the key type of verdict maps.
+	return a.isVerdictMap() || b.isVerdictMap() || sameType(a.Key, b.Key) && sameType(a.Data, b.Data)
+}
+
+func sameType(a, b nftables.SetDatatype) bool {
+	return a.GetNFTMagic() == b.GetNFTMagic() && a.Bytes == b.Bytes
+}
+
+func (c *chainState) sameDefinition(o *chainState) bool {
+	a, b := &c.def, &o.def
+	return a.Name == b.Name && a.Type == b.Type && a.Hook == b.Hook && a.Priority == b.Priority
+}
+
+func (c *chainState) equal(o *chainState) bool {
+	return c.sameDefinition(o) && slices.Equal(c.tags, o.tags)
+}
