@@ -308,8 +308,8 @@ func TestRogueOwner(t *testing.T) {
 		h.expect(h.hear(1500*ms, lowerAddr, 255), "noted two-owners, accepted 255, send 255, announce-lower")
 		h.expect(h.until(2500*ms), "send 255")
 		h.expect(h.hear(2500*ms, lowerAddr, 255), "noted two-owners, accepted 255, remove, MASTER>BACKUP higher-priority-backup")
-		if p := h.state().Priority; p != 254 {
-			t.Errorf("priority %d, want 254", p)
+		if p, q := h.state().Priority, h.r.Priority(1); p != 254 || q != 254 {
+			t.Errorf("priority %d and %d, want 254", p, q)
 		}
 	})
 	t.Run("not before 1.2 of the longer interval", func(t *testing.T) {

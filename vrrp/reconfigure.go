@@ -118,7 +118,7 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 		in.resolve(r, now) // the set of virtual addresses may have changed
 		return
 	}
-	if in.state != Backup || !in.master.IsValid() || p.Version == V2 {
+	if in.state != Backup || !in.master.IsValid() || in.ignored || p.Version == V2 {
 		in.learned = p.Interval // nothing was learned that goes on
 	}
 	if in.wait != waitStartup {
