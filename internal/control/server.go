@@ -1,0 +1,159 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"hakeep/internal/status"
+	"hakeep/internal/version"
+)
+
+// SocketName is the name of the control socket in the runtime directory.
+const SocketName = "hakeep.sock"
+
+const (
+	// shutdownTimeout bounds the wait for requests that are being answered when
+	// the daemon stops.
+	shutdownTimeout = time.Second
+	// headerTimeout ends connections that never ask.
+	headerTimeout = 10 * time.Second
+	// eventBatch is how many events are written at a time.
+	eventBatch = 256
+)
+
+// Backend is the daemon as the control socket sees it. Its methods are called
+// by several goroutines.
+type Backend interface {
+	// Status returns the state of everything.
+	Status(ctx context.Context) (*status.Document, error)
+	// Reload loads the configuration and returns the outcome. The error says
+	// that there is none, because the daemon is stopping or ctx ended.
+	Reload(ctx context.Context) (*status.Reload, error)
+	// Events returns events after the number seq, oldest first, at most n of
+	// them, and a channel that is closed when there are later ones.
+	Events(seq uint64, n int) ([]status.Event, <-chan struct{})
+}
+
+// Server answers requests on the control socket.
+type Server struct {
+	backend  Backend
+	log      *slog.Logger
+	listener net.Listener
+}
+
+// NewServer returns a server for a listener made by [Listen]. Nothing is
+// answered before Run.
+func NewServer(l net.Listener, b Backend, log *slog.Logger) *Server {
+	return &Server{backend: b, log: log, listener: l}
+}
+
+// Run answers until ctx ends. The listener is closed afterwards.
+func (s *Server) Run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("POST /reload", s.reload)
+	mux.HandleFunc("GET /events", s.events)
+	mux.HandleFunc("GET /version", s.version)
+	h := &http.Server{
+		Handler: mux, ReadHeaderTimeout: headerTimeout,
+		// Requests end with the daemon; a follower of events would stay otherwise.
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if h.Shutdown(bounded) != nil {
+			_ = h.Close()
+		}
+	})
+	err := h.Serve(s.listener)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve control socket: %w", err)
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	doc, err := s.backend.Status(r.Context())
+	if err != nil {
+		fail(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	reply(w, http.StatusOK, doc)
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	out, err := s.backend.Reload(r.Context())
+	switch {
+	case err != nil:
+		fail(w, http.StatusServiceUnavailable, err)
+	case out.OK:
+		reply(w, http.StatusOK, out)
+	default:
+		reply(w, http.StatusUnprocessableEntity, out)
+	}
+}
+
+func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, version.Build())
+}
+
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	var after uint64
+	if a := r.FormValue("after"); a != "" {
+		var err error
+		if after, err = strconv.ParseUint(a, 10, 64); err != nil {
+			fail(w, http.StatusBadRequest, fmt.Errorf("after=%q is not a number of an event", a))
+			return
+		}
+	}
+	follow := r.FormValue("follow") == "1"
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := http.NewResponseController(w)
+	enc := json.NewEncoder(w)
+	for {
+		events, changed := s.backend.Events(after, eventBatch)
+		for i := range events {
+			if enc.Encode(&events[i]) != nil {
+				return
+			}
+			after = events[i].Seq
+		}
+		if len(events) == eventBatch {
+			continue
+		}
+		if !follow || out.Flush() != nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client has gone
+}
+
+type errorBody struct {
+	Error string `json:"error"`
+}
+
+func fail(w http.ResponseWriter, code int, err error) { reply(w, code, errorBody{err.Error()}) }
