@@ -45,7 +45,7 @@ func audit(t interface {
 			if (en.second == never) != (en.secondRounds == 0) || en.second < inst.second {
 				t.Fatalf("second burst of %+v, instance %+v", en, inst)
 			}
-			if s.find(in, en.target) != e {
+			if s.onLink(s.byAddress[addressOf(in, en.target.Addr)], en.target.Link) != e {
 				t.Fatalf("entry %+v is not found by its address", en)
 			}
 			pending += en.left

@@ -67,11 +67,10 @@ func keyOf(t Target) laneKey {
 // normal returns the address in the form in which it is compared and announced.
 func normal(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// find returns the entry of the target's address, in its normal form, and link,
-// or 0.
-func (s *Schedule) find(in int32, t Target) int32 {
-	e := s.byAddress[addressKey{instance: in, addr: t.Addr}]
-	for e != 0 && s.entries.items[e].target.Link != t.Link {
+// onLink returns the first of the entries of an address, beginning with e, that
+// is on the link, or 0.
+func (s *Schedule) onLink(e int32, link int) int32 {
+	for e != 0 && s.entries.items[e].target.Link != link {
 		e = s.entries.items[e].sibling
 	}
 	return e
@@ -84,7 +83,9 @@ func (s *Schedule) learn(now time.Duration, in int32, t Target) int32 {
 	if !t.Addr.IsValid() || t.Link <= 0 {
 		return 0
 	}
-	if e := s.find(in, t); e != 0 {
+	key := addressOf(in, t.Addr)
+	first := s.byAddress[key]
+	if e := s.onLink(first, t.Link); e != 0 {
 		old := s.entries.items[e].target
 		s.entries.items[e].target = t
 		if keyOf(old) != keyOf(t) {
@@ -93,11 +94,10 @@ func (s *Schedule) learn(now time.Duration, in int32, t Target) int32 {
 		return e
 	}
 	e := s.entries.take()
-	key := addressKey{instance: in, addr: t.Addr}
 	s.entries.items[e] = entry{
 		target:   t,
 		instance: in,
-		sibling:  s.byAddress[key],
+		sibling:  first,
 		class:    notWaiting,
 		second:   never,
 	}
@@ -113,7 +113,7 @@ func (s *Schedule) forget(e int32) {
 	s.dequeue(e)
 	en := &s.entries.items[e]
 	s.pending -= en.left
-	key := addressKey{instance: en.instance, addr: en.target.Addr}
+	key := addressOf(en.instance, en.target.Addr)
 	if before := s.byAddress[key]; before != e {
 		for s.entries.items[before].sibling != e {
 			before = s.entries.items[before].sibling
@@ -145,13 +145,14 @@ func (s *Schedule) move(now time.Duration, e int32) {
 // attach finds or makes the flow and the lane for the entry.
 func (s *Schedule) attach(now time.Duration, e int32) {
 	en := &s.entries.items[e]
-	la := s.lane(now, keyOf(en.target))
+	key := keyOf(en.target)
 	inst := &s.instances.items[en.instance]
 	fl := inst.flows.head
-	for fl != 0 && s.flows.items[fl].lane != la {
+	for fl != 0 && s.lanes.items[s.flows.items[fl].lane].key != key {
 		fl = s.siblings.next(fl)
 	}
 	if fl == 0 {
+		la := s.lane(now, key)
 		fl = s.flows.take()
 		s.flows.items[fl] = flow{instance: en.instance, lane: la}
 		s.siblings.push(&inst.flows, fl)

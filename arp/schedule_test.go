@@ -272,7 +272,10 @@ func TestUnknownInstance(t *testing.T) {
 	if at, ok := s.Next(); ok {
 		t.Errorf("due at %v, want nothing", at)
 	}
-	audit(t, s)
+	s.Begin(0, 1, CauseMaster, Settings{}, targets(1, 1))
+	s.StopAddr(1, netip.Addr{})
+	s.StopAddr(1, target(2).Addr)
+	equal(t, s, all(t, s, 0, time.Second), "0s:1")
 }
 
 func TestUnknownCausePanics(t *testing.T) {
