@@ -67,7 +67,7 @@ func (in *instance) takeoverCause() Cause {
 	switch {
 	case in.wait == waitSkew:
 		return CauseMasterLeft
-	case in.wait == waitStartMaster:
+	case in.wait == waitStartMaster && in.cause == CauseStartup: // and not a fault's end
 		return CauseStartup
 	case in.ignored && in.owner():
 		return CauseOwner
