@@ -18,7 +18,8 @@ type fakeKernel struct {
 	t       *table
 	gen     uint32
 	reads   int
-	applied [][]op
+	applied [][]op // also those that were refused
+	refused int
 	readErr error
 	applyFn func() error // before the next apply
 	changes chan change
@@ -47,14 +48,15 @@ func (k *fakeKernel) apply(ops []op) error {
 			return err
 		}
 	}
+	k.applied = append(k.applied, ops)
 	next := cloneTable(k.t)
 	for _, o := range ops {
 		var err error
 		if next, err = applyTo(next, o); err != nil {
+			k.refused++
 			return fmt.Errorf("%v: %w", o, err)
 		}
 	}
-	k.applied = append(k.applied, ops)
 	k.t = next
 	k.gen++
 	return nil

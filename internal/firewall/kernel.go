@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -221,8 +223,9 @@ func (n *netfilter) readSets(t *table) error {
 		}
 		if s.IsMap {
 			st.def.Data = s.DataType
-			if s.DataType == (nftables.SetDatatype{}) {
-				st.def.Data = nftables.TypeVerdict // see setsFromMsg
+			if s.DataType.GetNFTMagic() == 0 {
+				// The library puts the type of a verdict map into KeyType.
+				st.def.Data = nftables.TypeVerdict
 			}
 		}
 		elems, err := n.conn.GetSetElements(s)
@@ -230,11 +233,37 @@ func (n *netfilter) readSets(t *table) error {
 			return fmt.Errorf("elements of %s: %w", s.Name, err)
 		}
 		for _, e := range elems {
+			if st.def.isVerdictMap() {
+				if e.VerdictData, err = parseVerdict(e.Val); err != nil {
+					return fmt.Errorf("elements of %s: %w", s.Name, err)
+				}
+				e.Val = nil
+			}
 			st.elems[elementID(e)] = e
 		}
 		t.sets[s.Name] = st
 	}
 	return nil
+}
+
+// parseVerdict decodes the verdict of a map's element, which the library
+// leaves as attributes.
+func parseVerdict(b []byte) (*expr.Verdict, error) {
+	ad, err := netlink.NewAttributeDecoder(b)
+	if err != nil {
+		return nil, err
+	}
+	ad.ByteOrder = binary.BigEndian
+	var v expr.Verdict
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_VERDICT_CODE:
+			v.Kind = expr.VerdictKind(int32(ad.Uint32()))
+		case unix.NFTA_VERDICT_CHAIN:
+			v.Chain = ad.String()
+		}
+	}
+	return &v, ad.Err()
 }
 
 func (n *netfilter) readChains(t *table) error {
@@ -272,6 +301,25 @@ func (n *netfilter) readChains(t *table) error {
 func (n *netfilter) apply(ops []op) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.commit(ops)
+}
+
+// commit sends one transaction. In a container, where the socket's buffer
+// cannot be made large, one that does not fit is divided; the order of steps
+// is right for that too, but others see the states between.
+func (n *netfilter) commit(ops []op) error {
+	err := n.send(ops)
+	if !errors.Is(err, unix.EMSGSIZE) || len(ops) < 2 {
+		return err
+	}
+	half := len(ops) / 2
+	if err := n.commit(ops[:half]); err != nil {
+		return err
+	}
+	return n.commit(ops[half:])
+}
+
+func (n *netfilter) send(ops []op) error {
 	return n.exchange(func() error {
 		for _, o := range ops {
 			if err := n.queue(o); err != nil {

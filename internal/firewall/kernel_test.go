@@ -75,13 +75,22 @@ func TestKernelAnyStateToAnyState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Set(all[name]); err != nil {
-			t.Fatalf("step %d to %s: %v", i, name, err)
+		want, err := build(all[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		actual, _, err := f.kernel.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ops := plan(actual, want); len(ops) > 0 {
+			if err := f.kernel.apply(ops); err != nil {
+				t.Fatalf("step %d to %s: %v", i, name, err)
+			}
 		}
 		if after, _ := f.kernel.generation(); after > gen+1 {
 			t.Errorf("step %d to %s: %d transactions", i, name, after-gen)
 		}
-		want, _ := build(all[name])
 		if got, _, err := f.kernel.read(); err != nil || !got.equal(want) {
 			t.Fatalf("step %d to %s: got %+v %v", i, name, got, err)
 		}
@@ -344,5 +353,28 @@ func TestKernelFlushOpensAShortHole(t *testing.T) {
 	t.Logf("%d of %d answered", r.Answered, r.Sent)
 	if r.Answered > 100 {
 		t.Errorf("got %d answers through the hole, want at most 100", r.Answered)
+	}
+}
+
+// Thousands of addresses go in and out, also where the kernel grants no large
+// socket buffer.
+func TestKernelManyAddresses(t *testing.T) {
+	for _, buffer := range []int{0, 64 << 10} {
+		t.Run(fmt.Sprintf("buffer %d", buffer), func(t *testing.T) {
+			ns := nstest.Host(t, "a")
+			f := openIn(t, ns, "hakeep")
+			if buffer > 0 {
+				if err := f.kernel.(*netfilter).raw.SetWriteBuffer(buffer); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, n := range []int{4000, 10, 4000, 0} {
+				began := time.Now()
+				if err := f.Set(Rules{NoAccept: manyAddrs(n)}); err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("%d addresses of each family: %v", n, time.Since(began))
+			}
+		})
 	}
 }

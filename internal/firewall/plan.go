@@ -129,7 +129,9 @@ func refinable(actual, wanted *table) bool {
 
 // planRefine orders the steps so that nothing is deleted that is still
 // referred to, and nothing is referred to before it exists: rules refer to
-// sets and chains, elements of verdict maps to chains.
+// sets and chains, elements of verdict maps to chains. The elements of a
+// verdict map are deleted before it: kernels before 6.4 give back its
+// references to chains only after the transaction.
 func planRefine(actual, wanted *table) []op {
 	var flush, delElems, delChains, delSets, addSets, addChains, addElems, addRules []op
 	for _, name := range sortedKeys(actual.chains) {
@@ -154,8 +156,12 @@ func planRefine(actual, wanted *table) []op {
 		}
 	}
 	for _, name := range sortedKeys(actual.sets) {
-		if wanted.sets[name] == nil {
-			delSets = append(delSets, op{kind: opDelSet, set: actual.sets[name]})
+		if s := actual.sets[name]; wanted.sets[name] == nil {
+			if s.def.isVerdictMap() {
+				gone, _ := diffElements(s, &setState{def: s.def})
+				delElems = append(delElems, chunked(opDelElements, s, gone)...)
+			}
+			delSets = append(delSets, op{kind: opDelSet, set: s})
 		}
 	}
 	for _, name := range sortedKeys(wanted.sets) {
@@ -168,19 +174,19 @@ func planRefine(actual, wanted *table) []op {
 		delElems = append(delElems, chunked(opDelElements, w, gone)...)
 		addElems = append(addElems, chunked(opAddElements, w, added)...)
 	}
-	return slices.Concat(flush, delElems, delChains, delSets, addSets, addChains, addElems, addRules)
+	return slices.Concat(flush, delElems, delSets, delChains, addSets, addChains, addElems, addRules)
 }
 
 // diffElements returns what to delete and to add. A key that maps to another
 // value is in both: the kernel does not overwrite (EEXIST).
 func diffElements(actual, wanted *setState) (gone, added []nftables.SetElement) {
 	for id, e := range actual.elems {
-		if w, ok := wanted.elems[id]; !ok || !actual.sameValue(wanted, e, w) {
+		if w, ok := wanted.elems[id]; !ok || !sameValue(e, w) {
 			gone = append(gone, e)
 		}
 	}
 	for id, w := range wanted.elems {
-		if e, ok := actual.elems[id]; !ok || !actual.sameValue(wanted, e, w) {
+		if e, ok := actual.elems[id]; !ok || !sameValue(e, w) {
 			added = append(added, w)
 		}
 	}

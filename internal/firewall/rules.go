@@ -57,7 +57,7 @@ type Set struct {
 
 func (s *Set) isMap() bool { return s.Data != nftables.SetDatatype{} }
 
-// isVerdictMap reports maps whose values the library cannot read back.
+// isVerdictMap reports maps whose values are VerdictData instead of Val.
 func (s *Set) isVerdictMap() bool { return s.Data == nftables.TypeVerdict }
 
 // Chain is a base chain with policy accept, or a regular one if Type is

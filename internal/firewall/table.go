@@ -71,8 +71,11 @@ func (t *table) addSet(s Set) error {
 	st.def.Elements = nil
 	for _, e := range s.Elements {
 		id := elementID(e)
-		if old, ok := st.elems[id]; ok && !bytes.Equal(old.Val, e.Val) {
+		if old, ok := st.elems[id]; ok && !sameValue(old, e) {
 			return fmt.Errorf("set %q: key %x has two values", s.Name, e.Key)
+		}
+		if (e.VerdictData != nil) != s.isVerdictMap() {
+			return fmt.Errorf("set %q: key %x: verdicts belong to verdict maps", s.Name, e.Key)
 		}
 		st.elems[id] = e
 	}
@@ -147,15 +150,15 @@ func (t *table) equal(o *table) bool {
 }
 
 func (s *setState) equal(o *setState) bool {
-	return s.sameDefinition(o) && maps.EqualFunc(s.elems, o.elems, func(a, b nftables.SetElement) bool {
-		return s.sameValue(o, a, b)
-	})
+	return s.sameDefinition(o) && maps.EqualFunc(s.elems, o.elems, sameValue)
 }
 
-// sameValue compares what two elements of the same identity map to. Verdicts
-// are not read back; they count as same.
-func (s *setState) sameValue(o *setState, a, b nftables.SetElement) bool {
-	return s.def.isVerdictMap() || o.def.isVerdictMap() || bytes.Equal(a.Val, b.Val)
+// sameValue compares what two elements of the same identity map to.
+func sameValue(a, b nftables.SetElement) bool {
+	if a.VerdictData == nil || b.VerdictData == nil {
+		return a.VerdictData == nil && b.VerdictData == nil && bytes.Equal(a.Val, b.Val)
+	}
+	return a.VerdictData.Kind == b.VerdictData.Kind && a.VerdictData.Chain == b.VerdictData.Chain
 }
 
 func (s *setState) sameDefinition(o *setState) bool {
