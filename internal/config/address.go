@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,7 +20,8 @@ type addressDraft struct {
 	key     string
 	shown   string // the entry as messages show it
 	text    string // ADDRESS[/LENGTH]
-	dev     string
+	dev     string // as the entry says
+	link    string // where it goes otherwise
 	brd     string
 	lft     string
 	peer    string
@@ -39,7 +41,7 @@ type placedAddress struct {
 func (b *block) addresses(key, link string) []placedAddress {
 	var out []placedAddress
 	for _, it := range b.items(key) {
-		a := &addressDraft{d: b.d, line: it.node.line, key: b.join(key), dev: link}
+		a := &addressDraft{d: b.d, line: it.node.line, key: b.join(key), link: link}
 		switch v := it.raw.(type) {
 		case string:
 			a.shown = describe(v)
@@ -113,11 +115,9 @@ func (a *addressDraft) readLine(line string) {
 
 // readTable reads the notation with named parts.
 func (a *addressDraft) readTable(d *decoder, table map[string]any, n *node) {
-	before := len(d.problems)
+	before := d.errors
 	b := d.block(BlockAddress, a.key, table, n)
-	for _, p := range d.problems[before:] {
-		a.problem = a.problem || p.Severity == Error
-	}
+	a.problem = d.errors > before
 	a.text = b.text("address")
 	for _, name := range addressOptions {
 		if e, ok := b.vals[name]; ok {
@@ -197,10 +197,10 @@ func (a *addressDraft) finish() bool {
 }
 
 func (a *addressDraft) finishDev() {
-	a.Dev = a.dev
-	if a.dev == "" {
+	a.Dev = cmp.Or(a.dev, a.link)
+	if a.Dev == "" {
 		a.errorf("does not say which interface it goes to, and the instance has none; add dev, for example %q", a.text+" dev eth0")
-	} else if wrong := wrongLink(a.dev); wrong != "" {
+	} else if wrong := wrongLink(a.dev); a.dev != "" && wrong != "" {
 		a.errorf("has the dev %s, which %s", describe(a.dev), wrong)
 	}
 }
@@ -211,7 +211,7 @@ func (a *addressDraft) finishScope() {
 	if !ok {
 		n, err := strconv.ParseUint(a.scope, 10, 8)
 		if err != nil {
-			a.errorf("has the scope %s; allowed is %s", describe(a.scope), a.d.schema.must(BlockAddress, "scope").Allowed())
+			a.errorf("has the scope %s; allowed: %s", describe(a.scope), a.d.schema.must(BlockAddress, "scope").Allowed())
 			return
 		}
 		v = uint8(n)
@@ -259,7 +259,7 @@ func (a *addressDraft) finishIPv4() {
 	default:
 		addr, wrong := parseAddr(a.brd)
 		if wrong != "" || !addr.Is4() {
-			a.errorf("has the broadcast address %s; allowed is %s", describe(a.brd), a.d.schema.must(BlockAddress, "brd").Allowed())
+			a.errorf("has the broadcast address %s; allowed: %s", describe(a.brd), a.d.schema.must(BlockAddress, "brd").Allowed())
 			return
 		}
 		a.Broadcast = addr
@@ -286,7 +286,7 @@ func (a *addressDraft) finishIPv6() {
 		const most = (1<<32 - 2) * time.Second // 2^32-1 is the kernel's forever
 		d, wrong := parseDuration(a.lft)
 		if wrong != "" || d%time.Second != 0 || d > most {
-			a.errorf("has the preferred_lft %s; allowed is %s", describe(a.lft), a.d.schema.must(BlockAddress, "preferred_lft").Allowed())
+			a.errorf("has the preferred_lft %s; allowed: %s", describe(a.lft), a.d.schema.must(BlockAddress, "preferred_lft").Allowed())
 			return
 		}
 		a.PreferredLft = d
@@ -298,14 +298,14 @@ func parsePrefix(s string) (netip.Prefix, string) {
 	host, length, found := strings.Cut(s, "/")
 	a, wrong := parseAddr(host)
 	if wrong != "" {
-		return netip.Prefix{}, wrong + `; write for example "192.0.2.10/24"`
+		return netip.Prefix{}, wrong
 	}
 	if !found {
 		return netip.PrefixFrom(a, a.BitLen()), ""
 	}
 	n, err := strconv.ParseUint(length, 10, 8)
 	if err != nil || int(n) > a.BitLen() {
-		return netip.Prefix{}, fmt.Sprintf("has the prefix length %s; allowed is 0 to %d, for example %s/%d", describe(length), a.BitLen(), a, a.BitLen())
+		return netip.Prefix{}, fmt.Sprintf("has the prefix length %s; allowed: 0 to %d, for example %s/%d", describe(length), a.BitLen(), a, a.BitLen())
 	}
 	return netip.PrefixFrom(a, int(n)), ""
 }

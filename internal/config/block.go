@@ -144,7 +144,11 @@ func (b *block) table(key string) *block {
 	}
 	m, ok := e.val.(map[string]any)
 	if !ok {
-		b.errorf(key, "%s is not a table; write [%s] or %s = { … }", describe(e.val), key, key)
+		write := key + " = { … }"
+		if b.kind == BlockRoot {
+			write = "[" + key + "] and its keys below it"
+		}
+		b.errorf(key, "%s is not a table; write %s", describe(e.val), write)
 		return nil
 	}
 	kind := k.Entries

@@ -55,7 +55,7 @@ type Global struct {
 
 // Instance is one virtual router.
 type Instance struct {
-	// Name is unique and contains neither blanks nor quotes.
+	// Name is unique and contains no blanks, quotes and slashes.
 	Name string
 	// Line is where the block begins in the file.
 	Line int

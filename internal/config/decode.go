@@ -38,12 +38,13 @@ type block struct {
 	node  *node
 	vals  map[string]entry
 	given map[string]*node // every key that is there, right or wrong
+	meant map[string]bool  // keywords that a misspelled key seems to mean
 }
 
 // block checks all keys of a table. Wrong keys and values are reported and
 // left out.
 func (d *decoder) block(kind Block, path string, table map[string]any, n *node) *block {
-	b := &block{d: d, kind: kind, path: path, node: n, vals: make(map[string]entry), given: make(map[string]*node)}
+	b := &block{d: d, kind: kind, path: path, node: n, vals: make(map[string]entry), given: make(map[string]*node), meant: make(map[string]bool)}
 	keys := slices.SortedFunc(maps.Keys(table), func(x, y string) int {
 		return cmp.Or(cmp.Compare(n.child(x).line, n.child(y).line), cmp.Compare(x, y))
 	})
@@ -51,6 +52,7 @@ func (d *decoder) block(kind Block, path string, table map[string]any, n *node) 
 		k := d.schema.lookup(kind, key)
 		pos := n.child(key)
 		if k == nil {
+			b.meant[d.schema.nearest(kind, key)] = true
 			d.add(Error, pos.line, b.join(key), "%s", d.schema.unknown(kind, key))
 			continue
 		}
@@ -71,7 +73,7 @@ func (d *decoder) block(kind Block, path string, table map[string]any, n *node) 
 		b.vals[key] = entry{val, pos}
 	}
 	for i := range d.schema.rows {
-		if k := &d.schema.rows[i]; k.Block == kind && k.Required && k.Fate == Done && b.given[k.Name] == nil {
+		if k := &d.schema.rows[i]; k.Block == kind && k.Required && k.Fate == Done && b.given[k.Name] == nil && !b.meant[k.Name] {
 			d.add(Error, n.line, b.join(k.Name), "missing; write for example %s = %s%s", k.Name, k.example(), inBrackets("allowed", k.Allowed()))
 		}
 	}
@@ -160,7 +162,7 @@ func convertInt(k *Keyword, raw any) (any, string) {
 		return nil, wrongType(k, raw, "a whole number")
 	}
 	if k.Max != 0 && (v < k.Min || v > k.Max) {
-		return nil, fmt.Sprintf("%d is out of range; allowed is %s, for example %s = %s", v, k.Allowed(), k.Name, k.example())
+		return nil, fmt.Sprintf("%d is out of range; allowed: %s; for example %s = %s", v, k.Allowed(), k.Name, k.example())
 	}
 	return v, ""
 }
@@ -173,7 +175,7 @@ func convertText(k *Keyword, raw any) (any, string) {
 	switch k.Kind {
 	case KindEnum:
 		if !slices.Contains(k.Words, s) {
-			return nil, fmt.Sprintf("%s is not known; allowed is %s", describe(raw), k.Allowed())
+			return nil, fmt.Sprintf("%s is not known; allowed: %s", describe(raw), k.Allowed())
 		}
 	case KindLink:
 		if wrong := wrongLink(s); wrong != "" {
@@ -191,7 +193,7 @@ func convertText(k *Keyword, raw any) (any, string) {
 		}
 		ap, err := netip.ParseAddrPort(s)
 		if err != nil || ap.Port() == 0 {
-			return nil, fmt.Sprintf("%s is not an address with a port; allowed is %s", describe(raw), k.Allowed())
+			return nil, fmt.Sprintf("%s is not an address with a port; allowed: %s", describe(raw), k.Allowed())
 		}
 		return ap, ""
 	}

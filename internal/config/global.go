@@ -43,7 +43,7 @@ func (b *block) global() (Global, defaults) {
 		b.errorf("router_id", "%s is not a name; write for example router_id = \"lb1\", or leave it out for the host's name", describe(g.RouterID))
 	}
 	if g.Name != "" && !isWord(g.Name, "-_.") {
-		b.errorf("instance", "%s is not a name; allowed are %s", describe(g.Name), b.row("instance").Allowed())
+		b.errorf("instance", "%s is not a name; allowed: %s", describe(g.Name), b.row("instance").Allowed())
 	}
 	g.NFTable = b.nfTable(g.Name)
 	return g, b.defaults()
@@ -68,7 +68,7 @@ func (b *block) nfTable(name string) string {
 		return def
 	case string:
 		if !isWord(v, "_") || '0' <= v[0] && v[0] <= '9' {
-			b.errorf("nftables", "%s is not a name for a table; allowed are %s", describe(v), b.row("nftables").Allowed())
+			b.errorf("nftables", "%s is not a name for a table; allowed: %s", describe(v), b.row("nftables").Allowed())
 		}
 		return v
 	}
@@ -137,9 +137,9 @@ func (b *block) checkGroup(key string, a netip.Addr, f Family) {
 	}
 	switch {
 	case familyOf(a) != f:
-		b.errorf(key, "%s is not %s; allowed is %s", a, f, groupRange(f))
+		b.errorf(key, "%s is not %s; allowed: %s", a, f, groupRange(f))
 	case !a.IsMulticast() || f == FamilyIPv6 && !a.IsLinkLocalMulticast():
-		b.errorf(key, "%s is not a group for adverts; allowed is %s", a, groupRange(f))
+		b.errorf(key, "%s is not a group for adverts; allowed: %s", a, groupRange(f))
 	}
 }
 

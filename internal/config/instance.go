@@ -14,6 +14,7 @@ type draft struct {
 	def   *defaults
 	vips  []placedAddress // becomes Addresses
 	extra []placedAddress // becomes Excluded
+	peers []placedPeer    // becomes UnicastPeers
 }
 
 // instance reads one [[vrrp_instance]].
@@ -23,8 +24,12 @@ func (b *block) instance(def *defaults) *draft {
 	d.Line = b.node.line
 	d.VRID = uint8(b.numOr("virtual_router_id", 0))
 	d.Interface = b.text("interface")
-	d.vips = b.addresses("virtual_ipaddress", d.Interface)
-	d.extra = b.addresses("virtual_ipaddress_excluded", d.Interface)
+	link := d.Interface
+	if b.wrong("interface") {
+		link = "the link of " + b.path // which is reported once, not for every address
+	}
+	d.vips = b.addresses("virtual_ipaddress", link)
+	d.extra = b.addresses("virtual_ipaddress_excluded", link)
 	d.Strict = b.flagOr("strict_mode", def.strict)
 	d.dropDuplicates()
 	d.readSource()
@@ -117,8 +122,8 @@ func (d *draft) readFamily() {
 				d.Family = familyOf(c.addr)
 			}
 		}
-		if d.Family == 0 && len(d.UnicastPeers) > 0 {
-			d.Family = familyOf(d.UnicastPeers[0].Addr)
+		if d.Family == 0 && len(d.peers) > 0 {
+			d.Family = familyOf(d.peers[0].Addr)
 		}
 		if d.Family == 0 {
 			d.Family = FamilyIPv4
@@ -138,9 +143,9 @@ func (d *draft) readFamily() {
 			d.b.errorf(c.key, "%s is not %s, which this instance is (%s)", c.addr, d.Family, d.familyCause())
 		}
 	}
-	for _, p := range d.UnicastPeers {
+	for _, p := range d.peers {
 		if familyOf(p.Addr) != d.Family {
-			d.b.errorf("unicast_peer", "%s is not %s, which this instance is (%s)", p.Addr, d.Family, d.familyCause())
+			d.b.d.add(Error, p.line, d.b.join("unicast_peer"), "%s is not %s, which this instance is (%s)", p.Addr, d.Family, d.familyCause())
 		}
 	}
 }
@@ -205,9 +210,9 @@ func (d *draft) readAdvert() {
 	}
 	switch {
 	case d.Version == 2 && d.AdvertInt%time.Second != 0:
-		d.b.errorf("advert_int", `%q is not possible in version 2, which counts whole seconds; allowed is "1s" to "255s", or use version = 3 on all routers`, formatDuration(d.AdvertInt))
+		d.b.errorf("advert_int", `%q is not possible in version 2, which counts whole seconds; allowed: "1s" to "255s", for example advert_int = "1s"; or use version = 3 on all routers`, formatDuration(d.AdvertInt))
 	case d.Version == 3 && d.AdvertInt > longest:
-		d.b.errorf("advert_int", `%q is too long for version 3; allowed is "10ms" to "40.95s" in steps of 10ms, for example advert_int = "1s"`, formatDuration(d.AdvertInt))
+		d.b.errorf("advert_int", `%q is too long for version 3; allowed: "10ms" to "40.95s" in steps of 10ms; for example advert_int = "1s"`, formatDuration(d.AdvertInt))
 	}
 }
 
@@ -226,6 +231,14 @@ func (d *draft) readAuth() {
 		d.b.errorf("authentication", "exists in version 2 only and would be ignored in version 3; remove it, or write version = 2 on all routers of this virtual router")
 		return
 	}
+	if kind := a.text("auth_type"); a.has("auth_type") && kind != "PASS" {
+		why := describe(kind) + " is not known"
+		if kind == "AH" {
+			why = `"AH" is refused: hakeep does not have it; it was removed from the standard (RFC 3768) and fails with more than two routers`
+		}
+		a.errorf("auth_type", `%s; allowed: "PASS", for example auth_type = "PASS"`, why)
+		return
+	}
 	if !a.has("auth_type") || !a.has("auth_pass") {
 		return
 	}
@@ -233,7 +246,7 @@ func (d *draft) readAuth() {
 	pass := a.text("auth_pass")
 	switch {
 	case pass == "":
-		a.errorf("auth_pass", "is empty; allowed are %s", a.row("auth_pass").Allowed())
+		a.errorf("auth_pass", "is empty; allowed: %s", a.row("auth_pass").Allowed())
 		return
 	case len(pass) > longest:
 		a.warnf("auth_pass", "has more than %d bytes; only the first %d are used, here and on every other router", longest, longest)

@@ -225,10 +225,13 @@ func (k Keyword) Allowed() string {
 		return ""
 	case k.Kind == KindDuration:
 		s := `"` + formatDuration(time.Duration(k.Min)) + `" to "` + formatDuration(time.Duration(k.Max)) + `"`
-		if k.Step > int64(time.Microsecond) {
+		if k.Step > int64(time.Millisecond) {
 			s += " in steps of " + formatDuration(time.Duration(k.Step))
 		}
 		return s
+	}
+	if k.Max == k.Min+1 {
+		return fmt.Sprintf("%d or %d", k.Min, k.Max)
 	}
 	return fmt.Sprintf("%d to %d", k.Min, k.Max)
 }

@@ -46,7 +46,7 @@ func entryKeywords() []Keyword {
 		later(BlockAddress, "track groups", []Keyword{row("track_group", KindString, "", "")})...)
 	notYet = append(notYet, fill(BlockAddress, Refused, "", []Keyword{
 		renamed("broadcast", "brd"),
-		{Name: "nodad", Kind: KindBool, Reason: "write dad = true for duplicate address detection; it is off unless asked for"},
+		{Name: "nodad", Kind: KindBool, Fate: Refused, Reason: "write dad = true for duplicate address detection; it is off unless asked for"},
 	})...)
 	peer := fill(BlockPeer, Done, "", []Keyword{
 		{

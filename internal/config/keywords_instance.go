@@ -8,7 +8,7 @@ func instanceKeywords() []Keyword {
 	rows := []Keyword{
 		{
 			Name: "name", Kind: KindString, Example: `"VI_1"`, Required: true, Source: sourceArgument,
-			Range: "at most 64 characters without blanks and quotes",
+			Range: "at most 64 characters without blanks, quotes and slashes",
 			Doc:   "Name of the instance in status, logs and notifications.",
 		},
 		{
@@ -17,8 +17,7 @@ func instanceKeywords() []Keyword {
 		},
 		{
 			Name: "interface", Kind: KindLink, Example: `"eth0"`, Reload: ReloadRecreate,
-			Range: "may be left out only with unicast_peer and unicast_src_ip",
-			Doc:   "Interface that adverts are sent and received on, and where virtual addresses go unless they say dev.",
+			Doc: "Interface of the adverts and of virtual addresses without dev; required, except with unicast_peer and unicast_src_ip.",
 		},
 		{
 			Name: "virtual_router_id", Kind: KindInt, Min: 1, Max: 255, Example: "51", Required: true, Reload: ReloadRecreate,
@@ -116,7 +115,7 @@ func instanceKeywords() []Keyword {
 	}
 	auth := fill(BlockAuth, Done, "", []Keyword{
 		{
-			Name: "auth_type", Kind: KindEnum, Words: []string{"PASS"}, Example: `"PASS"`, Required: true,
+			Name: "auth_type", Kind: KindString, Range: `"PASS"`, Example: `"PASS"`, Required: true,
 			Doc: "PASS; AH is refused.",
 		},
 		{

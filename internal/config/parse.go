@@ -87,7 +87,7 @@ func (d *decoder) parse(text []byte) *Config {
 		return nil
 	}
 	cfg := d.config(tree, idx.root)
-	if d.problems.HasErrors() {
+	if d.errors > 0 {
 		return nil
 	}
 	return cfg
@@ -182,7 +182,7 @@ func (b *block) checkName() {
 		return
 	}
 	if name := b.text("name"); name == "" || len(name) > longest || printable(name) != name || strings.ContainsAny(name, " \"'`\\/") {
-		b.errorf("name", "%s cannot be a name; allowed are %s and slashes, for example name = \"VI_1\"", describe(name), b.row("name").Allowed())
+		b.errorf("name", "%s cannot be a name; allowed: %s; for example name = \"VI_1\"", describe(name), b.row("name").Allowed())
 	}
 }
 

@@ -7,11 +7,17 @@ import (
 	"strings"
 )
 
+// placedPeer is a peer of the file with its line.
+type placedPeer struct {
+	Peer
+	line int
+}
+
 // peers reads unicast_peer. The second result says whether one of the entries
 // bounds the TTL, which switches the check of sources on.
-func (b *block) peers() ([]Peer, bool) {
+func (b *block) peers() ([]placedPeer, bool) {
 	const key = "unicast_peer"
-	var out []Peer
+	var out []placedPeer
 	bounded := false
 	seen := make(map[netip.Addr]bool)
 	for _, it := range b.items(key) {
@@ -41,7 +47,7 @@ func (b *block) peers() ([]Peer, bool) {
 			b.d.add(Warning, line, b.join(key), "%s is listed twice; the second one is dropped", shown)
 		default:
 			seen[p.Addr] = true
-			out = append(out, p)
+			out = append(out, placedPeer{p, line})
 			bounded = bounded || ttl
 		}
 	}
@@ -57,7 +63,7 @@ func peerLine(line string, fail func(string, ...any)) (p Peer, bounded, ok bool)
 	}
 	addr, wrong := parseAddr(words[0])
 	if wrong != "" {
-		fail(`%s; write for example "192.0.2.2"`, wrong)
+		fail("%s", wrong)
 		return p, false, false
 	}
 	p = Peer{Addr: addr, MaxTTL: 255}
@@ -73,7 +79,7 @@ func peerLine(line string, fail func(string, ...any)) (p Peer, bounded, ok bool)
 		}
 		n, err := strconv.ParseUint(words[1], 10, 8)
 		if err != nil {
-			fail("has the %s %s; allowed is 0 to 255", word, describe(words[1]))
+			fail("has the %s %s; allowed: 0 to 255", word, describe(words[1]))
 			return p, false, false
 		}
 		if word == "min_ttl" {

@@ -104,10 +104,14 @@ const maxProblems = 1000
 type sink struct {
 	file     string
 	problems Problems
-	dropped  int
+	errors   int // how many of all are errors
+	dropped  int // how many are not in problems
 }
 
 func (s *sink) add(sev Severity, line int, key, format string, args ...any) {
+	if sev == Error {
+		s.errors++
+	}
 	if len(s.problems) >= maxProblems {
 		s.dropped++
 		return
@@ -124,8 +128,12 @@ func (s *sink) add(sev Severity, line int, key, format string, args ...any) {
 func (s *sink) sorted() Problems {
 	slices.SortStableFunc(s.problems, func(a, b Problem) int { return a.Line - b.Line })
 	if s.dropped > 0 {
+		sev := Warning
+		if s.errors > 0 {
+			sev = Error
+		}
 		s.problems = append(s.problems, Problem{
-			File: s.file, Severity: Error,
+			File: s.file, Severity: sev,
 			Message: fmt.Sprintf("%d more problems are not shown", s.dropped),
 		})
 		s.dropped = 0

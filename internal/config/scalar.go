@@ -26,10 +26,10 @@ func convertDuration(k *Keyword, raw any) (any, string) {
 		return nil, fmt.Sprintf("%q %s%s", printable(s), wrong, allowed)
 	}
 	if k.Max != 0 && (int64(d) < k.Min || int64(d) > k.Max) {
-		return nil, fmt.Sprintf("%q is out of range; allowed is %s", s, k.Allowed())
+		return nil, fmt.Sprintf("%q is out of range; allowed: %s; for example %s = %s", s, k.Allowed(), k.Name, k.example())
 	}
 	if k.Step != 0 && int64(d)%k.Step != 0 {
-		return nil, fmt.Sprintf("%q is finer than %s; allowed is %s", s, formatDuration(time.Duration(k.Step)), k.Allowed())
+		return nil, fmt.Sprintf("%q is finer than %s; allowed: %s; for example %s = %s", s, formatDuration(time.Duration(k.Step)), k.Allowed(), k.Name, k.example())
 	}
 	return d, ""
 }
@@ -72,7 +72,7 @@ func parseAddr(s string) (netip.Addr, string) {
 	case err != nil && strings.Contains(s, "/"):
 		return netip.Addr{}, "has a prefix length, which does not belong here"
 	case err != nil:
-		return netip.Addr{}, "is not an IP address"
+		return netip.Addr{}, `is not an IP address such as "192.0.2.10" or "2001:db8::10"`
 	case a.Zone() != "":
 		return netip.Addr{}, "names an interface after the %; leave it out, the interface is set elsewhere"
 	case a.Is4In6():

@@ -6,7 +6,10 @@ import "net/netip"
 func (d *draft) readSource() {
 	b := d.b
 	peers, bounded := b.peers()
-	d.UnicastPeers = peers
+	d.peers = peers
+	for _, p := range peers {
+		d.UnicastPeers = append(d.UnicastPeers, p.Peer)
+	}
 	d.settleUnicast()
 	d.CheckUnicastSrc = b.flagOr("check_unicast_src", d.def.checkUnicastSrc)
 	if bounded && !d.CheckUnicastSrc {
@@ -78,13 +81,13 @@ func (d *draft) checkSource() {
 		def = 0 // the kernel's, as with keepalived
 	}
 	d.UnicastTTL = uint8(b.numOr("unicast_ttl", def))
-	for _, p := range d.UnicastPeers {
+	for _, p := range d.peers {
 		if p.Addr == d.UnicastSrc {
-			b.errorf("unicast_peer", "%s is this router's own unicast_src_ip; list only the other routers", p.Addr)
+			b.d.add(Error, p.line, b.join("unicast_peer"), "%s is this router's own unicast_src_ip; list only the other routers", p.Addr)
 		}
 		for _, a := range d.vips {
 			if a.Prefix.Addr() == p.Addr {
-				b.errorf("unicast_peer", "%s is a virtual address of this instance; list the other router's own address", p.Addr)
+				b.d.add(Error, p.line, b.join("unicast_peer"), "%s is a virtual address of this instance; list the other router's own address", p.Addr)
 			}
 		}
 	}

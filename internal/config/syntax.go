@@ -13,6 +13,9 @@ import (
 func (d *decoder) syntax(text string, pe toml.ParseError) {
 	lines := strings.Split(text, "\n")
 	n := min(max(pe.Position.Line, 1), len(lines))
+	if n > 1 && strings.Contains(pe.Message, "table") && strings.Contains(pe.Message, `'\n'`) {
+		n-- // an open header is noticed in the next line
+	}
 	line := strings.TrimSpace(lines[n-1])
 	d.add(Error, n, "", "%s", d.explain(line, pe))
 }
@@ -34,6 +37,8 @@ func (d *decoder) explain(line string, pe toml.ParseError) string {
 	switch {
 	case strings.Contains(pe.Message, "UTF-8") || strings.Contains(pe.Message, "NULL"):
 		return "the file is not UTF-8 text; save it with the encoding UTF-8"
+	case assigned && bare && openList(key, pe):
+		return "the list before this line is not closed; put ] at its end"
 	case assigned && bare && unquoted.MatchString(value):
 		return d.explainUnquoted(key, value)
 	case assigned && bare && (value == "" || value[0] == '#'):
@@ -55,6 +60,13 @@ func (d *decoder) explain(line string, pe toml.ParseError) string {
 		return "there is no value; write " + printable(line) + " = " + d.exampleFor(line)
 	}
 	return "this is not valid TOML: " + printable(strings.TrimSuffix(pe.Message, "."))
+}
+
+// openList reports whether the decoder was still reading the list of another
+// key when it met this line's key.
+func openList(key string, pe toml.ParseError) bool {
+	last := pe.LastKey[strings.LastIndexByte(pe.LastKey, '.')+1:]
+	return last != key && last != "" && strings.Contains(pe.Message, "expected value")
 }
 
 // explainUnquoted is about key = value where the value lacks its quotes.
