@@ -1,0 +1,296 @@
+package sim
+
+import (
+	"time"
+
+	"hakeep/vrrp"
+)
+
+// hear is what a backup has to conclude from an advert.
+func (s *seat) hear(now time.Duration, a *vrrp.Action) {
+	switch {
+	case a.Priority == 0:
+		s.wait, s.silence = waitsSkew, now
+		return
+	case a.Priority >= s.priority, s.p.Nopreempt && s.priority != vrrp.OwnerPriority:
+		s.hold = 0
+	case s.p.PreemptDelay == 0:
+		return
+	default:
+		if s.hold == 0 {
+			s.hold = now + s.p.PreemptDelay
+		}
+		if now >= s.hold {
+			return
+		}
+	}
+	s.wait, s.silence, s.learned, s.heard = waitsDown, now, a.Interval, true
+}
+
+// earliest is when it may take over.
+func (s *seat) earliest() time.Duration {
+	switch s.wait {
+	case waitsSkew:
+		return s.silence + skew(s.p, s.priority, s.learned)
+	case waitsFirst:
+		return s.silence + firstAdvert(s.p)
+	}
+	return s.silence + masterDown(s.p, s.priority, s.learned)
+}
+
+// transition examines a change of state.
+func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Action) {
+	w := m.w
+	w.stats.Transitions++
+	w.log(PlaneState, "%s: %s %v > %v (%v)", s.host.spec.Name, s.p.Name, a.From, a.To, a.Cause)
+	m.notify(s, a.To)
+	if a.From != s.state || !legal(a.From, a.To) {
+		m.fail(InvTransition, s, "from %v to %v while it was %v", a.From, a.To, s.state)
+	}
+	if a.From == vrrp.Init && now < s.startAt {
+		m.fail(InvStartup, s, "left INIT %v before the end of the startup delay", s.startAt-now)
+	}
+	if m.isStill && !m.still[s.host] {
+		m.fail(InvStill, s, "from %v to %v because of %v", a.From, a.To, a.Cause)
+	}
+	f := &s.step
+	switch {
+	case a.To == vrrp.Master && f.sentOwn == 0:
+		m.fail(InvTransition, s, "became master without an advert before")
+	case a.From == vrrp.Master && a.To == vrrp.Backup && f.sent0 > 0:
+		m.fail(InvTransition, s, "sent priority 0 although it was pre-empted")
+	case a.From == vrrp.Master && a.To != vrrp.Backup && f.sent0 == 0:
+		m.fail(InvTransition, s, "left for %v without priority 0", a.To)
+	}
+	s.state, s.since, f.moved, f.left = a.To, w.now, true, a.From == vrrp.Master
+	switch a.To {
+	case vrrp.Master:
+		if a.From == vrrp.Backup {
+			m.takeover(p, s, now)
+		}
+		s.duty, s.heard = w.now, false
+		s.hold = 0
+		s.learned = s.p.Interval
+		s.sends = [3]time.Duration{2: now}
+		for _, c := range s.announces {
+			c.extra++
+		}
+	case vrrp.Backup:
+		m.forgive(s)
+		s.wait, s.silence, s.learned, s.heard, s.hold = waitsDown, now, s.p.Interval, false, 0
+		if s.p.StartMaster && (a.From == vrrp.Init || a.From == vrrp.Fault && s.p.Priority == vrrp.OwnerPriority) {
+			s.wait = waitsFirst
+		}
+		if f.accepted != nil {
+			s.hear(now, f.accepted)
+		}
+	default:
+		m.forgive(s)
+		s.heard = false
+	}
+}
+
+// notify is what the operator's scripts and FIFO are told (keepalived.md 4.6).
+func (m *monitor) notify(s *seat, to vrrp.State) {
+	word := to.String()
+	if to == vrrp.Init {
+		word = "STOP"
+	}
+	m.w.log(PlaneNotify, "%s: INSTANCE %q %s %d", s.host.spec.Name, s.p.Name, word, s.priority)
+}
+
+func legal(from, to vrrp.State) bool {
+	switch from {
+	case vrrp.Init:
+		return to != vrrp.Init
+	case vrrp.Backup, vrrp.Master:
+		return to != from
+	case vrrp.Fault:
+		return to == vrrp.Backup || to == vrrp.Init
+	}
+	return false
+}
+
+// takeover compares the moment at which a backup became master with the oracle.
+func (m *monitor) takeover(p *process, s *seat, now time.Duration) {
+	early := s.earliest()
+	if now < early {
+		m.fail(InvEarly, s, "took over %v too early", early-now)
+		return
+	}
+	latest := early + m.slack(p)
+	h := s.host
+	if h.woke > s.silence && h.woke > early {
+		if h.woke > early+s.learned && now < h.woke+s.learned {
+			m.fail(InvLateWaker, s, "its timer ended %v before it ran again, and it took over %v later", h.woke-early, now-h.woke)
+			return
+		}
+		latest = h.woke + 2*s.learned + m.slack(p)
+	}
+	if s.changed > early {
+		// A reload that shortened the wait looks to the router like being late.
+		latest = max(latest, s.changed+2*s.learned+m.slack(p))
+	}
+	if now > latest {
+		m.fail(InvLate, s, "took over %v too late", now-early)
+	}
+}
+
+// sending examines an advert that is sent.
+func (m *monitor) sending(p *process, s *seat, now time.Duration, a *vrrp.Action) {
+	f := &s.step
+	if a.Priority == 0 {
+		f.sent0++
+		if s.state != vrrp.Master {
+			m.fail(InvTransition, s, "sent priority 0 as %v", s.state)
+		}
+		return
+	}
+	f.sentOwn++
+	if now < s.startAt && s.state == vrrp.Init {
+		m.fail(InvStartup, s, "sent an advert %v before the end of the startup delay", s.startAt-now)
+	}
+	if s.state == vrrp.Master {
+		m.spacing(p, s, now)
+		m.overlap(p, s)
+	}
+	s.sent = now
+	if s.answerBy != 0 {
+		s.answerBy = 0
+		m.settleDebt(s)
+	}
+}
+
+// spacing: the next advert is not too late.
+func (m *monitor) spacing(p *process, s *seat, now time.Duration) {
+	ran := s.host.woke < s.sent
+	if gap := now - s.sent; ran && gap > s.p.Interval+m.slack(p) {
+		m.fail(InvPeriod, s, "its advert came %v after the one before", gap)
+	}
+}
+
+// count compares how many adverts a master sends with the bound.
+func (m *monitor) count(p *process, s *seat, now time.Duration, ev vrrp.Event) {
+	if _, reload := ev.(vrrp.Reconfigure); reload {
+		s.sends = [3]time.Duration{}
+		return
+	}
+	if first := s.sends[0]; first != 0 && now-first < s.p.Interval-m.slack(p) {
+		m.fail(InvRate, s, "four adverts within %v", now-first)
+	}
+	s.sends = [3]time.Duration{s.sends[1], s.sends[2], now}
+}
+
+// overlap: two masters that hear each other do not last.
+func (m *monitor) overlap(p *process, s *seat) {
+	if m.active > 0 {
+		return
+	}
+	for _, o := range s.vr.seats {
+		if o == s || o.state != vrrp.Master || o.host.power != powerOn || sameAddress(s, o) {
+			continue
+		}
+		since := max(s.since, o.since, m.quietSince)
+		bound := max(s.p.Interval, o.p.Interval) + m.w.bounds.MaxDelay + 2*m.slack(p) + 2*m.slack(o.host.proc)
+		if s.priority == vrrp.OwnerPriority && o.priority == vrrp.OwnerPriority {
+			bound *= 4 // they may need to find out that the other does not give way
+		}
+		if bound += bound / 1000; m.w.now-since > bound {
+			m.fail(InvDouble, s, "master beside %s for %v", o.host.spec.Name, m.w.now-since)
+		}
+	}
+}
+
+// sameAddress: each takes the other's adverts for its own.
+func sameAddress(a, b *seat) bool { return a.src == b.src }
+
+// stepped examines one seat after a step.
+func (m *monitor) stepped(p *process, s *seat, now time.Duration, ev vrrp.Event) {
+	f := &s.step
+	if p.seats[s.id] == s {
+		s.priority = p.router.Priority(s.id)
+	}
+	if f.moved {
+		if (s.state == vrrp.Master) != f.install || f.install != f.announce || f.left != f.remove {
+			m.fail(InvTransition, s, "became %v with install %v, announce %v, remove %v", s.state, f.install, f.announce, f.remove)
+		}
+	} else {
+		if f.sentOwn > 0 {
+			m.count(p, s, now, ev)
+		}
+		m.unmoved(s)
+	}
+	if f.sentOwn > 0 && s.state != vrrp.Master && !f.remove {
+		m.fail(InvTransition, s, "sent an advert as %v", s.state)
+	}
+	if f.lower && s.state != vrrp.Master {
+		m.fail(InvTransition, s, "announces as %v", s.state)
+	}
+	if a := f.accepted; a != nil && a.From == vrrp.Master {
+		m.heardAsMaster(p, s, now, a)
+	}
+}
+
+// unmoved: what belongs to a change of state is not done without one.
+func (m *monitor) unmoved(s *seat) {
+	if f := &s.step; f.remove || f.announce || f.sent0 > 0 {
+		m.fail(InvTransition, s, "as %v: remove %v, announce %v, %d adverts of priority 0", s.state, f.remove, f.announce, f.sent0)
+	}
+}
+
+// heardAsMaster examines what a master did about an advert.
+func (m *monitor) heardAsMaster(p *process, s *seat, now time.Duration, a *vrrp.Action) {
+	f := &s.step
+	owners := s.p.Priority == vrrp.OwnerPriority && a.Priority == vrrp.OwnerPriority
+	if a.Priority == 0 {
+		if s.state != vrrp.Master {
+			m.fail(InvYield, s, "gave way to priority 0")
+		} else if f.sentOwn == 0 {
+			m.owe(&s.answerBy, s, now+answerGap(s.p))
+		}
+		return
+	}
+	better := a.Priority > s.priority || a.Priority == s.priority && s.src.Less(a.Src)
+	switch {
+	case better && s.state == vrrp.Master:
+		m.fail(InvYield, s, "stays master after an advert of priority %d from %v", a.Priority, a.Src)
+	case better, owners:
+	case s.state != vrrp.Master:
+		if now-s.sent <= masterDown(s.p, vrrp.OwnerPriority-1, s.p.Interval) {
+			m.fail(InvYield, s, "gave way to an advert of priority %d from %v", a.Priority, a.Src)
+		}
+	default:
+		s.duty = m.w.now
+		if f.sentOwn == 0 && !s.p.LowerPrioNoAdvert {
+			m.owe(&s.answerBy, s, now+answerGap(s.p))
+		}
+		if !f.lower {
+			m.owe(&s.lowerBy, s, now+lowerGap(s.p))
+		}
+	}
+}
+
+// turned examines a process after a turn of its loop.
+func (m *monitor) turned(p *process) {
+	now := p.h.local()
+	if d, ok := p.router.NextDeadline(); ok && d <= now && !p.paced {
+		m.fail(InvDeadline, nil, "%s: the deadline %v is over at %v", p.h.spec.Name, d, now)
+	}
+	if m.pending == 0 {
+		return
+	}
+	for _, vr := range m.vrs {
+		for _, s := range vr.seats {
+			if s.host != p.h {
+				continue
+			}
+			slack := m.slack(p)
+			if s.answerBy != 0 && now > s.answerBy+slack {
+				m.fail(InvAnswer, s, "no advert %v after it was due", now-s.answerBy)
+			}
+			if s.lowerBy != 0 && now > s.lowerBy+slack {
+				m.fail(InvAnswer, s, "no announcement %v after it was due", now-s.lowerBy)
+			}
+		}
+	}
+}

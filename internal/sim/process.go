@@ -1,0 +1,368 @@
+package sim
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"hakeep/arp"
+	"hakeep/vrrp"
+)
+
+// The elector's limits, see internal/elector.
+const (
+	burst         = 64
+	burstGap      = time.Millisecond
+	receiveBudget = 4096
+)
+
+// process is the elector: the real Router and the real schedule of
+// announcements, driven in the elector's order.
+type process struct {
+	h       *Host
+	router  *vrrp.Router
+	sched   *arp.Schedule
+	members map[vrrp.ID]*member
+	owner   map[netip.Addr]vrrp.ID // which instance an address belongs to
+	config  []*Instance
+	socket  []received
+	inbox   []func()
+
+	wakeAt   time.Duration // world time of the planned turn; negative: none
+	wakeTurn int           // counts plans, so that replaced ones are ignored
+
+	paced                bool
+	advertsNext, arpNext time.Duration
+	addrsDue             bool
+	applying             bool // the address thread has work
+	applyMissed          bool // and was asleep when it should have done it
+	stopping             bool
+
+	seats map[vrrp.ID]*seat // the monitor's
+}
+
+type received struct {
+	link int
+	f    *frame
+}
+
+// member is what the elector keeps of one instance.
+type member struct {
+	inst      *Instance
+	install   bool
+	installed map[netip.Addr]arp.Target
+}
+
+func newProcess(h *Host) *process {
+	return &process{h: h, router: vrrp.NewRouter(), sched: arp.NewSchedule(), members: make(map[vrrp.ID]*member), wakeAt: -1}
+}
+
+// post hands a message to the loop.
+func (p *process) post(msg func()) {
+	p.inbox = append(p.inbox, msg)
+	if p.h.power == powerOn {
+		p.wake(p.h.w.now + p.h.w.within(0, p.h.w.bounds.Lateness))
+	}
+}
+
+// wake plans a turn for t unless one is planned before.
+func (p *process) wake(t time.Duration) {
+	if p.wakeAt >= 0 && p.wakeAt <= t {
+		return
+	}
+	p.wakeTurn++
+	turn := p.wakeTurn
+	p.wakeAt = t
+	p.h.w.at(t, func() {
+		if p.wakeTurn == turn && p.h.proc == p && p.h.power == powerOn {
+			p.turn()
+		}
+	})
+}
+
+// turn does everything that is due, as the elector's loop does: what came in
+// first, then the timers.
+func (p *process) turn() {
+	p.wakeAt = -1
+	p.wakeTurn++
+	w := p.h.w
+	for n := 0; len(p.socket) > 0 && n < receiveBudget; n++ {
+		r := p.socket[0]
+		p.socket = p.socket[1:]
+		p.step(&vrrp.AdvertReceived{Link: r.link, Src: r.f.src, Dst: r.f.dst, TTL: 255, Payload: r.f.payload})
+	}
+	p.socket = p.socket[:0:0]
+	for len(p.inbox) > 0 {
+		msg := p.inbox[0]
+		p.inbox = p.inbox[1:]
+		msg()
+		if p.h.proc != p {
+			return // the planned leave is complete
+		}
+	}
+	p.timers()
+	if p.addrsDue {
+		p.addrsDue = false
+		p.bringAbout()
+	}
+	p.announcements()
+	w.mon.turned(p)
+	if next := p.next(); next != vrrp.Forever {
+		p.wake(max(w.now, p.h.clock.world(next)) + w.within(0, w.bounds.Lateness))
+	}
+}
+
+// timers lets a bounded number of instances act.
+func (p *process) timers() {
+	now := p.h.local()
+	due, ok := p.router.NextDeadline()
+	if !ok || due > now || now < p.advertsNext {
+		return
+	}
+	p.step(vrrp.Timeout{Limit: burst, Paced: p.paced})
+	due, ok = p.router.NextDeadline()
+	p.paced = ok && due <= now
+	if p.paced {
+		p.advertsNext = now + burstGap
+	}
+}
+
+// next is when the loop has something to do, in the host's time.
+func (p *process) next() time.Duration {
+	next := vrrp.Forever
+	if at, ok := p.router.NextDeadline(); ok {
+		next = max(at, p.advertsNext)
+	}
+	if at, ok := p.sched.Next(); ok {
+		next = min(next, max(at, p.arpNext))
+	}
+	return next
+}
+
+// step steps the Router and carries its actions out.
+func (p *process) step(ev vrrp.Event) {
+	now := p.h.local()
+	p.h.w.mon.before(p, ev)
+	actions := p.router.Step(now, ev)
+	p.h.w.mon.after(p, now, ev, actions)
+	for i := range actions {
+		p.act(now, &actions[i])
+	}
+}
+
+func (p *process) act(now time.Duration, a *vrrp.Action) {
+	if a.Kind == vrrp.Added {
+		p.members[a.ID] = &member{inst: p.instanceOf(a.Params), installed: make(map[netip.Addr]arp.Target)}
+		return
+	}
+	m := p.members[a.ID]
+	if m == nil {
+		return
+	}
+	id := uint32(a.ID)
+	switch a.Kind {
+	case vrrp.SendAdvert:
+		p.send(a)
+	case vrrp.Install:
+		m.install, p.addrsDue = true, true
+	case vrrp.Remove:
+		m.install, p.addrsDue = false, true
+		p.sched.Stop(id)
+	case vrrp.Announce:
+		p.announceInstalled(now, id, m)
+	case vrrp.AnnounceLower:
+		p.sched.Begin(now, id, arp.CauseLowerPriority, m.inst.Announce, nil)
+	case vrrp.Deleted:
+		delete(p.members, a.ID)
+		p.sched.Stop(id)
+		p.addrsDue = true
+	}
+}
+
+func (p *process) send(a *vrrp.Action) {
+	a.Packets(nil, func(o *vrrp.Outgoing) {
+		i := p.h.portAt(o.Link)
+		if i < 0 || i >= len(p.h.ports) || !p.h.ports[i].up {
+			return
+		}
+		port := &p.h.ports[i]
+		p.h.w.log(PlanePackets, "%s > %v: vrid %d priority %d every %v", p.h.spec.Name, o.Dst, a.Params.VRID, a.Priority, a.Params.Interval)
+		p.h.w.transmit(&frame{
+			kind: frameAdvert, from: p.h.node(), to: nobodySpecial, lan: port.name,
+			src: o.Src, dst: o.Dst, payload: slices.Clone(o.Payload),
+		})
+	})
+}
+
+func (p *process) instanceOf(params *vrrp.Params) *Instance {
+	for _, in := range p.config {
+		if in.Params == params {
+			return in
+		}
+	}
+	panic("sim: parameters of no instance")
+}
+
+// reconfigure puts a configuration in force as the elector does.
+func (p *process) reconfigure(config []*Instance) {
+	if p.stopping {
+		return
+	}
+	p.config = config
+	params := make([]*vrrp.Params, len(config))
+	for i, in := range config {
+		params[i] = in.Params
+	}
+	now := p.h.local()
+	ev := vrrp.Reconfigure{Start: now + p.h.spec.StartupDelay, Instances: params}
+	p.h.w.mon.before(p, ev)
+	actions := p.router.Step(now, ev)
+	p.h.w.mon.after(p, now, ev, actions)
+	p.owner = make(map[netip.Addr]vrrp.ID)
+	for _, s := range p.router.Snapshot(nil) {
+		inst := p.instanceOf(p.router.Params(s.ID))
+		if m := p.members[s.ID]; m != nil {
+			m.inst = inst
+			p.sched.Configure(now, uint32(s.ID), inst.Announce)
+		}
+		for _, a := range inst.addrs() {
+			p.owner[a] = s.ID
+		}
+	}
+	for i := range actions {
+		p.act(now, &actions[i])
+	}
+	p.addrsDue = true
+}
+
+// shutdown is the planned leave.
+func (p *process) shutdown() {
+	if p.stopping {
+		return
+	}
+	p.h.w.log(PlaneState, "%s: leaves", p.h.spec.Name)
+	p.stopping = true
+	p.step(vrrp.Shutdown{})
+	p.addrsDue = true
+}
+
+// bringAbout gives the address thread work.
+func (p *process) bringAbout() {
+	if p.applying {
+		return
+	}
+	p.applying = true
+	w := p.h.w
+	w.at(w.now+w.within(w.bounds.Install/2, w.bounds.Install), func() {
+		if p.h.proc != p {
+			return
+		}
+		if p.h.power != powerOn {
+			p.applyMissed = true
+			return
+		}
+		p.applying = false
+		p.applied(p.h.apply(p.desired()))
+	})
+}
+
+// desired are the addresses that shall be in the kernel, sorted.
+func (p *process) desired() []kernelAddr {
+	var want []kernelAddr
+	for _, s := range p.router.Snapshot(nil) {
+		m := p.members[s.ID]
+		if m == nil || !m.install {
+			continue
+		}
+		port := p.h.port(m.inst.Params.Link)
+		for _, a := range m.inst.addrs() {
+			want = append(want, kernelAddr{p.h.portAt(port.index), a})
+		}
+	}
+	slices.SortFunc(want, kernelAddr.compare)
+	return slices.Compact(want)
+}
+
+// applied tells the loop what happened to addresses, and what the watch of the
+// links sees of it.
+func (p *process) applied(added, removed []kernelAddr) {
+	if p.stopping {
+		p.post(func() {
+			p.h.w.mon.gone(p.h)
+			p.h.power, p.h.proc = dead, nil
+		})
+		return
+	}
+	if len(added)+len(removed) == 0 {
+		return
+	}
+	p.post(func() { p.results(added, removed) })
+	for i := range p.h.ports {
+		p.h.announcePort(i)
+	}
+}
+
+// results notes what is installed and announces what is new.
+func (p *process) results(added, removed []kernelAddr) {
+	now := p.h.local()
+	for _, a := range removed {
+		if m := p.members[p.owner[a.addr]]; m != nil {
+			delete(m.installed, a.addr)
+			p.sched.StopAddr(uint32(p.owner[a.addr]), a.addr)
+		}
+	}
+	for _, a := range added {
+		id := p.owner[a.addr]
+		m := p.members[id]
+		if m == nil {
+			continue
+		}
+		port := &p.h.ports[a.port]
+		t := arp.Target{Addr: a.addr, Link: port.index, MAC: port.mac}
+		m.installed[a.addr] = t
+		p.h.w.mon.installed(p, a.addr)
+		if m.install {
+			p.sched.Begin(now, uint32(id), arp.CauseAdded, m.inst.Announce, []arp.Target{t})
+		}
+	}
+}
+
+// announceInstalled announces what is in the kernel already.
+func (p *process) announceInstalled(now time.Duration, id uint32, m *member) {
+	var targets []arp.Target
+	for _, a := range m.inst.addrs() {
+		if t, ok := m.installed[a]; ok {
+			targets = append(targets, t)
+		}
+	}
+	if len(targets) > 0 {
+		p.sched.Begin(now, id, arp.CauseMaster, m.inst.Announce, targets)
+	}
+}
+
+// announcements sends what is due of them.
+func (p *process) announcements() {
+	now := p.h.local()
+	if at, ok := p.sched.Next(); !ok || at > now || now < p.arpNext {
+		return
+	}
+	n := p.sched.Due(now, burst, func(t arp.Target) {
+		port := &p.h.ports[p.h.portAt(t.Link)]
+		if !port.up {
+			return
+		}
+		var raw []byte
+		if t.Addr.Is4() {
+			raw = arp.AppendGratuitous(nil, t.MAC, t.Addr)
+		} else {
+			raw = arp.AppendUnsolicitedNA(nil, t.MAC, t.Addr, t.Router)
+		}
+		p.h.w.stats.Announces++
+		p.h.w.log(PlanePackets, "%s announces %v", p.h.spec.Name, t.Addr)
+		p.h.w.mon.announced(p, t.Addr)
+		p.h.w.transmit(&frame{kind: frameAnnounce, from: p.h.node(), to: nobodySpecial, lan: port.name, addr: t.Addr, payload: raw})
+	})
+	if n >= burst {
+		p.arpNext = now + burstGap
+	}
+}

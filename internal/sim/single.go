@@ -1,0 +1,229 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"hakeep/vrrp"
+)
+
+// singleFault injects one fault into a quiet world, of which it is known what
+// must or must not follow, and lets it pass.
+func (w *World) singleFault(rng *rand.Rand) error {
+	w.mon.quietSince = w.now
+	var err error
+	if rng.IntN(2) == 0 {
+		err = w.loseMaster(rng)
+	} else {
+		err = w.disturb(rng)
+	}
+	if err != nil {
+		return err
+	}
+	w.stats.Singles++
+	return nil
+}
+
+// masterOf returns the master of a virtual router that somebody could follow.
+func (w *World) pickMaster(rng *rand.Rand) *seat {
+	var all []*seat
+	for _, vr := range w.mon.vrs {
+		for _, s := range vr.seats {
+			if s.state == vrrp.Master && len(vr.seats) > 1 {
+				all = append(all, s)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[rng.IntN(len(all))]
+}
+
+// loseMaster lets a host fail that is master of something, and looks whether
+// there is another master in time.
+func (w *World) loseMaster(rng *rand.Rand) error {
+	s := w.pickMaster(rng)
+	if s == nil {
+		return nil
+	}
+	h := s.host
+	kind := [...]FaultKind{FaultPower, FaultKill, FaultLeave, FaultPort, FaultStall, FaultPause, FaultFreeze}[rng.IntN(7)]
+	longest := time.Duration(0)
+	for _, vr := range w.mon.vrs {
+		for _, m := range vr.seats {
+			if m.host != h || m.state != vrrp.Master {
+				continue
+			}
+			bound, somebody := w.gapBound(vr, m, kind)
+			if !somebody {
+				continue
+			}
+			longest = max(longest, bound)
+			w.at(w.now+bound, func() { w.checkGap(vr, m, kind, bound) })
+		}
+	}
+	length := longest + w.within(longest/4, 2*longest)
+	w.Inject(&Fault{Kind: kind, Host: h.index, For: length})
+	return w.quiet(0, length)
+}
+
+// gapBound is the longest time without a master after m fails in this way.
+func (w *World) gapBound(vr *virtualRouter, m *seat, kind FaultKind) (bound time.Duration, somebody bool) {
+	bound = vrrp.Forever
+	for _, s := range vr.seats {
+		if s == m || s.state != vrrp.Backup {
+			continue
+		}
+		somebody = true
+		wait := masterDown(s.p, s.priority, s.learned)
+		if kind == FaultLeave {
+			wait = skew(s.p, s.priority, s.learned)
+		}
+		// The clock of the backup may be slow.
+		bound = min(bound, wait+wait/500+w.mon.slack(s.host.proc))
+	}
+	// The last advert, or the leave, is on its way, and was read late.
+	return bound + 2*w.bounds.Lateness + w.bounds.MaxDelay, somebody
+}
+
+func (w *World) checkGap(vr *virtualRouter, m *seat, kind FaultKind, bound time.Duration) {
+	for _, s := range vr.seats {
+		if s != m && s.state == vrrp.Master {
+			return
+		}
+	}
+	w.mon.fail(InvGap, m, "nobody is master %v after %v of the master", bound, kind)
+}
+
+// disturb does something that must not change a state.
+func (w *World) disturb(rng *rand.Rand) error {
+	s := w.pickMaster(rng)
+	if s == nil {
+		return nil
+	}
+	f := w.disturbance(rng, s)
+	if f == nil {
+		return nil
+	}
+	m := w.mon
+	m.isStill = true
+	clear(m.still)
+	switch f.Kind {
+	case FaultPower, FaultKill, FaultLeave, FaultPort:
+		m.still[w.hosts[f.Host]] = true
+	}
+	w.Inject(f)
+	err := w.quiet(0, f.At+f.For)
+	m.isStill = false
+	return err
+}
+
+// disturbance chooses something harmless near the master s.
+func (w *World) disturbance(rng *rand.Rand, s *seat) *Fault {
+	i := s.p.Interval
+	switch rng.IntN(6) {
+	case 0:
+		return &Fault{Kind: FaultReload, Host: rng.IntN(len(w.hosts)), At: w.within(0, i)}
+	case 1:
+		return &Fault{Kind: FaultDup, P: 1, Time: w.shortest() / 4, For: 10 * i}
+	case 2:
+		return &Fault{Kind: FaultHold, P: 0.5, Time: w.shortest() / 4, For: 10 * i}
+	case 3:
+		return w.dropSome(rng, s)
+	}
+	h := w.bystander(rng)
+	if h == nil {
+		return nil
+	}
+	kind := [...]FaultKind{FaultPower, FaultKill, FaultLeave, FaultPort, FaultStall, FaultFreeze, FaultPause, FaultPause}[rng.IntN(8)]
+	length := w.within(i, 20*i)
+	if kind == FaultPause {
+		length = w.pauseLength(rng, h)
+	}
+	return &Fault{Kind: kind, Host: h.index, At: w.within(0, i), For: length}
+}
+
+// shortest is the shortest interval of all.
+func (w *World) shortest() time.Duration {
+	d := vrrp.Forever
+	for _, vr := range w.mon.vrs {
+		for _, s := range vr.seats {
+			d = min(d, s.p.Interval)
+		}
+	}
+	return d
+}
+
+// dropSome loses as many adverts in a row as every backup must bear with time
+// to spare.
+func (w *World) dropSome(rng *rand.Rand, m *seat) *Fault {
+	fewest := vrrp.DefaultDownAdverts
+	for _, vr := range w.mon.vrs {
+		for _, s := range vr.seats {
+			fewest = min(fewest, s.p.DownAdverts)
+		}
+	}
+	to := m.vr.seats[rng.IntN(len(m.vr.seats))]
+	if to == m || fewest < 3 {
+		return nil
+	}
+	return &Fault{Kind: FaultDrop, From: []node{m.host.node()}, To: []node{to.host.node()}, N: 1 + rng.IntN(fewest-2), For: 3 * m.p.Interval}
+}
+
+// bystander is a running host that is master of nothing and would not take
+// anything over when it starts again.
+func (w *World) bystander(rng *rand.Rand) *Host {
+	var all []*Host
+	for _, h := range w.hosts {
+		if h.power != powerOn || h.proc == nil || len(h.proc.seats) == 0 {
+			continue
+		}
+		fit := true
+		for _, vr := range w.mon.vrs {
+			for _, s := range vr.seats {
+				if s.host == h && (s.state != vrrp.Backup || s.p.StartMaster) {
+					fit = false
+				}
+			}
+		}
+		if fit {
+			all = append(all, h)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[rng.IntN(len(all))]
+}
+
+// pauseLength is how long a backup may be paused without being able to think
+// that its master is silent: so short that its timer goes on for an interval
+// after it, or so long that it must know that it was not running.
+func (w *World) pauseLength(rng *rand.Rand, h *Host) time.Duration {
+	short, long := vrrp.Forever, time.Duration(0)
+	for _, vr := range w.mon.vrs {
+		for _, s := range vr.seats {
+			if s.host != h {
+				continue
+			}
+			short = min(short, time.Duration(s.p.DownAdverts-2)*s.learned)
+			long = max(long, masterDown(s.p, s.priority, s.learned)+s.learned)
+		}
+	}
+	if short > 0 && rng.IntN(3) == 0 {
+		return w.within(0, short)
+	}
+	return w.within(long+long/50, 3*long)
+}
+
+// quiet lets d pass and then the settling time, and examines what it led to.
+func (w *World) quiet(longest, d time.Duration) error {
+	if err := w.Run(d + w.mon.settleTime(longest)); err != nil {
+		return err
+	}
+	if w.mon.active > 0 || !w.net.perfect() {
+		panic("sim: a fault does not end")
+	}
+	return w.mon.settled()
+}
