@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -50,8 +51,8 @@ type memSocket struct {
 const memQueueLen = 1 << 14
 
 // Host returns a new host without interfaces. Notify, unless nil, is called
-// whenever something came into its receive queues, by the goroutine of the host
-// that sent it.
+// for each datagram that came into its receive queues, by the goroutine of the
+// host that sent it.
 func (m *Mem) Host(notify func()) *MemNet {
 	h := &MemNet{mem: m, segments: map[int]string{}, sockets: map[socketKey]*memSocket{}, notify: notify}
 	m.mu.Lock()
@@ -235,44 +236,33 @@ func (h *MemNet) OnSendError(f func(tag uint32, link int, kind SendError, err un
 }
 
 // Flush is [Net.Flush]. Packets by an interface that is not attached fail with
-// ENETDOWN, by one that does not exist with ENODEV. That nobody listens is no
+// ENETDOWN, by one that does not exist with ENODEV, and without interface on a
+// host that is attached to nothing with ENETUNREACH. That nobody listens is no
 // error.
 func (h *MemNet) Flush() (sent int, err error) {
 	h.mem.mu.Lock()
 	var first unix.Errno
-	var failed []func()
-	var wake []*MemNet
+	var after []func() // without the lock
 	for i := range h.queue {
 		p := &h.queue[i]
-		segment, ok := h.segments[p.Link]
-		errno := unix.Errno(0)
-		switch {
-		case p.Link != 0 && !ok:
-			errno = unix.ENODEV
-		case p.Link != 0 && segment == "":
-			errno = unix.ENETDOWN
-		}
-		if errno != 0 {
-			first = cmp.Or(first, errno)
-			h.stats.SendErrors[kindOf(errno)]++
-			if f := h.onError; f != nil {
-				failed = append(failed, func() { f(p.Tag, p.Link, kindOf(errno), errno) })
-			}
+		segment, errno := h.way(p)
+		if errno == 0 {
+			sent++
+			after = h.deliver(p, segment, after)
 			continue
 		}
-		sent++
-		wake = h.deliver(p, segment, wake)
+		first = cmp.Or(first, errno)
+		kind := kindOf(errno)
+		h.stats.SendErrors[kind]++
+		if f := h.onError; f != nil {
+			after = append(after, func() { f(p.Tag, p.Link, kind, errno) })
+		}
 	}
 	h.stats.Sent += uint64(sent)
 	h.queue = nil
 	h.mem.mu.Unlock()
-	for _, f := range failed {
+	for _, f := range after {
 		f()
-	}
-	for _, to := range wake {
-		if to.notify != nil {
-			to.notify()
-		}
 	}
 	if first != 0 {
 		return sent, first
@@ -280,13 +270,36 @@ func (h *MemNet) Flush() (sent int, err error) {
 	return sent, nil
 }
 
-// deliver puts p into the queues of all that listen, and adds them to wake.
-func (h *MemNet) deliver(p *Packet, segment string, wake []*MemNet) []*MemNet {
+// way returns the segment that p is sent to; for p without interface it is
+// empty and means all.
+func (h *MemNet) way(p *Packet) (segment string, errno unix.Errno) {
+	segment, ok := h.segments[p.Link]
+	if p.Link == 0 {
+		for _, at := range h.segments {
+			if at != "" {
+				return "", 0
+			}
+		}
+		return "", unix.ENETUNREACH
+	}
+	switch {
+	case !ok:
+		return "", unix.ENODEV
+	case segment == "":
+		return "", unix.ENETDOWN
+	}
+	return segment, 0
+}
+
+// deliver puts p into the queues of all that listen, and adds what notifies
+// them to after.
+func (h *MemNet) deliver(p *Packet, segment string, after []func()) []func() {
 	for _, to := range h.mem.hosts {
 		if to == h || h.mem.drop != nil && h.mem.drop(h, to, p) {
 			continue
 		}
-		for link, at := range to.segments {
+		for _, link := range slices.Sorted(maps.Keys(to.segments)) {
+			at := to.segments[link]
 			if at == "" || p.Link != 0 && at != segment {
 				continue
 			}
@@ -303,15 +316,15 @@ func (h *MemNet) deliver(p *Packet, segment string, wake []*MemNet) []*MemNet {
 				d.TTL = 64 // the kernel's default
 			}
 			s.queue = append(s.queue, d)
-			if !slices.Contains(wake, to) {
-				wake = append(wake, to)
+			if to.notify != nil {
+				after = append(after, to.notify)
 			}
 			if !p.Dst.IsMulticast() {
 				break // an address is on one interface
 			}
 		}
 	}
-	return wake
+	return after
 }
 
 // listener returns the socket that takes a packet arriving on link.

@@ -189,7 +189,7 @@ func (n *Net) syncSocket(k socketKey, ends []*Endpoint) (errs []error) {
 		}
 	}
 	if fresh {
-		drain(s.fd)
+		s.settle()
 	}
 	if err := s.want(dsts); err != nil {
 		if fresh {

@@ -181,6 +181,13 @@ func (s *socket) membership(fd int, group netip.Addr, member bool) error {
 	return unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, opt, &unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(s.link)})
 }
 
+// settle throws away what a new socket received, and lost, before its filter
+// dropped everything.
+func (s *socket) settle() {
+	drain(s.fd)
+	s.drops, _ = socketDrops(s.fd)
+}
+
 // want makes dsts, sorted and without duplicates, what the socket passes on.
 // Without a change it does nothing.
 func (s *socket) want(dsts []netip.Addr) error {
