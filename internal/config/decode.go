@@ -14,8 +14,9 @@ import (
 // decoder turns generic TOML values into typed ones by the keyword table.
 type decoder struct {
 	*sink
-	schema *schema
-	secret int // line of the first password, 0 if there is none
+	schema    *schema
+	secret    int    // line of the first password, 0 if there is none
+	secretKey string // its path
 }
 
 // entry is one key of a block whose value has the right type and range.
@@ -51,6 +52,10 @@ func (d *decoder) block(kind Block, path string, table map[string]any, n *node) 
 	for _, key := range keys {
 		k := d.schema.lookup(kind, key)
 		pos := n.child(key)
+		if k == nil && d.full() { // no time for suggestions that nobody sees
+			d.add(Error, pos.line, key, "unknown key")
+			continue
+		}
 		if k == nil {
 			b.meant[d.schema.nearest(kind, key)] = true
 			d.add(Error, pos.line, b.join(key), "%s", d.schema.unknown(kind, key))

@@ -93,7 +93,7 @@ func (d *draft) dropDuplicates() {
 	d.extra = once("virtual_ipaddress_excluded", d.extra)
 
 	d.NoVirtualIPAddress = d.b.flag("no_virtual_ipaddress")
-	given := len(d.vips) > 0 || d.b.wrong("virtual_ipaddress") || len(d.b.items("virtual_ipaddress")) > 0
+	given := d.hasVIPs()
 	switch {
 	case given && d.NoVirtualIPAddress:
 		d.b.warnf("no_virtual_ipaddress", "has no effect, because there is a virtual_ipaddress")
@@ -102,6 +102,11 @@ func (d *draft) dropDuplicates() {
 		d.b.warnf("virtual_ipaddress", "missing, so this instance moves no advertised address; "+
 			`write for example virtual_ipaddress = ["192.0.2.10/24"], or no_virtual_ipaddress = true if that is intended`)
 	}
+}
+
+// hasVIPs reports whether there is a virtual_ipaddress, right or wrong.
+func (d *draft) hasVIPs() bool {
+	return d.b.wrong("virtual_ipaddress") || len(d.b.items("virtual_ipaddress")) > 0
 }
 
 // readFamily takes the family from the virtual addresses, else from whatever
@@ -296,10 +301,13 @@ func (d *draft) readPreempt() {
 		b.warnf(noKey, "has no effect with %s", why)
 		d.Nopreempt = false
 	}
-	if d.PreemptDelay > 0 && (d.State == StateMaster || d.Nopreempt) {
+	if d.PreemptDelay > 0 && (d.State == StateMaster || d.Nopreempt || d.Priority == 255) {
 		why := `state "MASTER"; write state = "BACKUP"`
-		if d.Nopreempt {
+		switch {
+		case d.Nopreempt:
 			why = "nopreempt, which never takes over"
+		case d.Priority == 255:
+			why = "priority 255: the address owner takes over at once"
 		}
 		b.warnf("preempt_delay", "has no effect with %s", why)
 		d.PreemptDelay = 0

@@ -27,11 +27,11 @@ func TestLoad(t *testing.T) {
 		{"secret, readable by group", secret, 0o640, ""},
 		{
 			"secret, readable by all", secret, 0o644,
-			"FILE:9: this password can be read by every user of this host (mode 0644); run chmod o= FILE",
+			"FILE:9: vrrp_instance.VI_1.authentication.auth_pass: can be read by every user of this host (mode 0644); run chmod o= FILE",
 		},
 		{
 			"secret and errors, readable by all", secret + "color = 1\n", 0o604,
-			"FILE:9: this password can be read by every user of this host (mode 0604); run chmod o= FILE\n" +
+			"FILE:9: vrrp_instance.VI_1.authentication.auth_pass: can be read by every user of this host (mode 0604); run chmod o= FILE\n" +
 				"FILE:10: vrrp_instance.VI_1.color: unknown key; [[vrrp_instance]] has no such keyword",
 		},
 	}

@@ -39,7 +39,7 @@ func Load(path string) (*Config, Problems, error) {
 	d := newDecoder(path)
 	cfg := d.parse(text)
 	if d.secret != 0 && info.Mode().Perm()&0o004 != 0 {
-		d.add(Warning, d.secret, "", "this password can be read by every user of this host (mode %04o); run chmod o= %s", info.Mode().Perm(), path)
+		d.add(Warning, d.secret, d.secretKey, "can be read by every user of this host (mode %04o); run chmod o= %s", info.Mode().Perm(), path)
 	}
 	problems := d.sorted()
 	return cfg, problems, nil
@@ -156,7 +156,7 @@ func (d *decoder) instances(top *block, def *defaults) []*draft {
 		b.checkName()
 		drafts = append(drafts, b.instance(def))
 		if n := at(i).child(string(BlockAuth)).keys["auth_pass"]; n != nil && d.secret == 0 {
-			d.secret = n.line
+			d.secret, d.secretKey = n.line, b.join(string(BlockAuth)+".auth_pass")
 		}
 	}
 	return drafts

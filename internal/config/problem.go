@@ -112,7 +112,7 @@ func (s *sink) add(sev Severity, line int, key, format string, args ...any) {
 	if sev == Error {
 		s.errors++
 	}
-	if len(s.problems) >= maxProblems {
+	if s.full() {
 		s.dropped++
 		return
 	}
@@ -122,6 +122,9 @@ func (s *sink) add(sev Severity, line int, key, format string, args ...any) {
 	}
 	s.problems = append(s.problems, Problem{File: s.file, Line: line, Key: key, Message: msg, Severity: sev})
 }
+
+// full reports whether further problems are only counted.
+func (s *sink) full() bool { return len(s.problems) >= maxProblems }
 
 // sorted returns what was collected, by line. Problems of one line stay in the
 // order in which they were found.

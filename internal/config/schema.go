@@ -83,6 +83,22 @@ func (s *schema) nearest(b Block, key string) string {
 			best, bestDist = k.Name, d
 		}
 	}
+	if best == "" {
+		return s.sameStart(b, plain)
+	}
+	return best
+}
+
+// sameStart returns the longest keyword of the block that begins the key, such
+// as advert_int for advert_interval.
+func (s *schema) sameStart(b Block, key string) string {
+	const shortest = 5
+	best := ""
+	for i := range s.rows {
+		if k := &s.rows[i]; k.Block == b && len(k.Name) >= max(shortest, len(best)) && strings.HasPrefix(key, k.Name) {
+			best = k.Name
+		}
+	}
 	return best
 }
 

@@ -13,7 +13,7 @@ func (d *draft) applyStrict() {
 	if d.Unicast {
 		b.errorf("unicast_peer", "strict mode has no unicast (RFC 9568, 5.1.1.2); remove unicast_peer, or write strict_mode = false")
 	}
-	if len(d.vips) == 0 && b.given["virtual_ipaddress"] == nil {
+	if !d.hasVIPs() {
 		b.errorf("virtual_ipaddress", `strict mode needs at least one virtual address; write for example virtual_ipaddress = ["192.0.2.10/24"], or strict_mode = false`)
 	}
 	d.checkFirstIPv6(b.errorf)
