@@ -107,7 +107,8 @@ func TestParents(t *testing.T) {
 		for _, line := range lines {
 			if out, err := h.ns.Run("ip", strings.Fields(strings.ReplaceAll(line, "LAST", last))...); err != nil {
 				if strings.Contains(err.Error(), "Unknown device type") || strings.Contains(out, "Unknown device type") {
-					nstest.SkipOrFail(t, "ip %s: %v", line, err)
+					// Not SkipOrFail: nothing that can be installed is missing.
+					t.Skipf("this kernel has no such interface: ip %s: %v", line, err)
 				}
 				t.Fatalf("ip %s: %v", line, err)
 			}

@@ -435,3 +435,39 @@ func TestSendErrorNames(t *testing.T) {
 		t.Error("values that are not kinds have names")
 	}
 }
+
+// An error of the socket hides nothing that is queued behind it. Receive
+// sockets ask for no errors; here one does, and gets what its peer's kernel
+// answers where nobody listens to protocol 112.
+func TestReceiveError(t *testing.T) {
+	a, b := pair(t)
+	b.sync(Endpoint{Family: vrrp.IPv4, Link: b.link("eth0"), Group: group4})
+	fd := b.FDs()[0]
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1); err != nil {
+		t.Fatal(err)
+	}
+	b.send(Packet{Link: b.link("eth0"), Src: b4, Dst: a4, Payload: make([]byte, 8)}) // ICMP must quote 8 bytes
+	nstest.Eventually(t, 5*time.Second, func() error {
+		poll := []unix.PollFd{{Fd: int32(fd)}}
+		if _, err := unix.Poll(poll, 0); err != nil || poll[0].Revents&unix.POLLERR == 0 {
+			return fmt.Errorf("no error is pending: %v", err)
+		}
+		return nil
+	})
+	a.send(Packet{Link: a.link("eth0"), Src: a4, Dst: group4, Payload: []byte("behind")})
+	nstest.Eventually(t, 5*time.Second, func() error {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(poll, 0); err != nil || poll[0].Revents&unix.POLLIN == 0 {
+			return fmt.Errorf("nothing to read: %v", err)
+		}
+		return nil
+	})
+	n, more, err := b.RecvReady(10, func(d *Datagram) {
+		if string(d.Payload) != "behind" {
+			t.Errorf("received %q", d.Payload)
+		}
+	})
+	if n != 1 || more || !errors.Is(err, unix.ENOPROTOOPT) || b.Stats().RecvErrors != 1 {
+		t.Errorf("received %d, more %v, %v; %+v", n, more, err, b.Stats())
+	}
+}

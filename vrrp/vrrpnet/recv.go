@@ -18,6 +18,9 @@ const (
 	// recvControlLen holds IPV6_PKTINFO, IPV6_HOPLIMIT and SO_RXQ_OVFL, with
 	// room to spare.
 	recvControlLen = 128
+	// maxRecvErrors is how many errors of a socket in one call are passed over
+	// before the rest is left for the next call.
+	maxRecvErrors = 4
 	// recvNameLen holds a sockaddr_in6.
 	recvNameLen = unix.SizeofSockaddrInet6
 )
@@ -64,10 +67,11 @@ func (r *receiver) reset(i int) {
 
 // Recv reads what is queued on the receive socket fd, at most budget datagrams,
 // and hands each one for us to f, in the order of arrival. It returns how many
-// it handed on. more says that the end of the queue was not seen: the budget
-// was used up, or an error came in between (interface down, for example), which
-// is reported once by the kernel and does not harm the socket. f may call Queue
-// and Flush, but neither Recv nor Sync.
+// it handed on. more says that the end of the queue was not seen because the
+// budget was used up: adverts may be left that came before a timeout. An error
+// does not harm the socket (the kernel reports an event once); what is queued
+// behind it is read all the same. f may call Queue and Flush, but neither Recv
+// nor Sync.
 func (n *Net) Recv(fd, budget int, f func(*Datagram)) (count int, more bool, err error) {
 	s := n.byFD[fd]
 	if s == nil {
@@ -81,6 +85,7 @@ func (n *Net) Recv(fd, budget int, f func(*Datagram)) (count int, more bool, err
 // them as the kernel is. It needs no list of ready descriptors; an idle socket
 // costs nothing, however many there are.
 func (n *Net) RecvReady(budget int, f func(*Datagram)) (count int, more bool, err error) {
+	errorsBefore := n.stats.RecvErrors
 	for budget > 0 {
 		ready, errno := epollReady(n.epoll, n.events)
 		if errno != 0 {
@@ -106,7 +111,7 @@ func (n *Net) RecvReady(budget int, f func(*Datagram)) (count int, more bool, er
 		if !again {
 			return count, false, err
 		}
-		if err != nil {
+		if n.stats.RecvErrors-errorsBefore >= maxRecvErrors {
 			return count, true, err
 		}
 	}
@@ -116,16 +121,20 @@ func (n *Net) RecvReady(budget int, f func(*Datagram)) (count int, more bool, er
 // recv reads at most budget datagrams from s and hands on those for us.
 func (n *Net) recv(s *socket, budget int, f func(*Datagram)) (read, count int, more bool, err error) {
 	r := n.rx
-	for read < budget {
+	for failures := 0; read < budget; {
 		batch := min(len(r.msgs), budget-read)
 		got, errno := recvmmsg(s.fd, r.msgs[:batch])
 		switch errno {
 		case 0:
 		case unix.EAGAIN:
-			return read, count, false, nil
+			return read, count, false, err
 		default:
 			n.stats.RecvErrors++
-			return read, count, true, errno
+			err = errno
+			if failures++; failures == maxRecvErrors {
+				return read, count, true, err
+			}
+			continue // what is queued behind it counts
 		}
 		read += got
 		for i := range got {
@@ -137,10 +146,10 @@ func (n *Net) recv(s *socket, budget int, f func(*Datagram)) (read, count int, m
 			r.reset(i)
 		}
 		if got < batch {
-			return read, count, false, nil
+			return read, count, false, err
 		}
 	}
-	return read, count, true, nil
+	return read, count, true, err
 }
 
 // decode makes the datagram of descriptor i and reports whether it is for us.
