@@ -30,7 +30,7 @@
 // # What the kernel changes in place
 //
 // Linux answers success to a request that replaces an address and then ignores
-// most of it. Measured on 6.18 (see TestInPlace):
+// most of it. Measured on 6.18 (TestInPlace):
 //
 //	                                         IPv4        IPv6
 //	preferred lifetime, deprecated           in place    in place
@@ -40,15 +40,18 @@
 //	autojoin                                 ignored     goes with multicast
 //	prefix length                            another     ignored
 //	                                         address
-//	owner's mark                             ignored     ignored
+//	owner's mark                             in place    in place
 //
 // So everything else is changed by a delete and an add in one batch; the
-// address is missing for some microseconds.
+// address is missing for some microseconds. The last line has a trap: a program
+// that changes an address of ours and does not know marks (`ip address change`)
+// removes the mark.
 //
 // # Ownership
 //
 // Addresses of ours carry [Protocol] as IFA_PROTO (Linux 5.18). What is owned
 // is decided by the caller's predicate, since several daemons may share a
 // host; what is not owned is never changed nor removed, also when it equals a
-// desired address (see [Conflicts]).
+// desired address (see [Conflicts]). A [Reconciler] also owns what it put there
+// itself for as long as it did not see it go, and puts a lost mark back.
 package netif

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"hakeep/internal/nstest"
 )
 
 // with returns a changed by fn.
@@ -118,6 +120,27 @@ func TestInPlace(t *testing.T) {
 				t.Errorf("changed in place: %v, expected %v; kernel has %+v", changed, expected, got[0])
 			}
 		})
+	}
+}
+
+// A change by a program that knows no marks removes the mark; it can be put
+// back in place.
+func TestMarkInPlace(t *testing.T) {
+	w := newWorld(t)
+	list := []Addr{addr("192.0.2.10/24"), addr("2001:db8::10/64")}
+	w.apply(adds(list...)...)
+	w.ip("addr change 192.0.2.10/24 dev vip0 preferred_lft 0 valid_lft forever")
+	w.ip("addr change 2001:db8::10/64 dev vip0 nodad preferred_lft 0 valid_lft forever")
+	for i, in := range w.addrs() {
+		if in.Proto != 0 {
+			t.Errorf("%s still has mark %d", in.Key(), in.Proto)
+		}
+		w.apply(Op{Kind: OpReplace, Addr: list[i], Old: in, Proto: Protocol})
+	}
+	for i, in := range w.addrs() {
+		if in.Proto != Protocol || !list[i].same(in) {
+			t.Errorf("kernel has %+v", in)
+		}
 	}
 }
 
@@ -248,6 +271,12 @@ func TestLinks(t *testing.T) {
 		}
 		return links
 	}
+	nstest.Eventually(t, 5*time.Second, func() error { // the kernel tells of carrier a little later
+		if read()["vip1"].Up {
+			return errors.New("vip1 is up without a peer")
+		}
+		return nil
+	})
 	links := read()
 	index := func(name string) int { return w.link(name).Attrs().Index }
 	mac := func(name string) [6]byte { return [6]byte(w.link(name).Attrs().HardwareAddr) }

@@ -64,12 +64,13 @@ func (o Op) String() string { return o.Kind.String() + " " + o.Addr.Key().String
 // operation. Of two desired addresses that are the same to the kernel the
 // first counts. Desired addresses must have passed Check.
 //
-// Adds and replacements come in the order of desired, deletes after them, so
-// that an address that moves is never missing and a network keeps its route.
-// The exception is the kernel's own: IPv4 addresses of one network and prefix
+// Adds come in the order of desired, then replacements, then deletes, so that
+// an address that moves is never missing and a network keeps its route. The
+// exception is the kernel's own: IPv4 addresses of one network and prefix
 // length on an interface must be of one scope, so where the scope changes,
-// deletes come first. Secondary addresses are deleted before primary ones: the
-// other way round the kernel promotes or drops each in turn.
+// deletes come first. Secondary addresses are replaced and deleted before
+// primary ones: the other way round the kernel promotes or drops each in turn,
+// and 1,000 labels take 8 s to change instead of 50 ms.
 func Plan(desired []Addr, actual []Installed, owned func(Installed) bool) []Op {
 	rank := make(map[slot]int, len(desired))
 	want := make(map[slot]Addr, len(desired))
@@ -103,38 +104,39 @@ func Plan(desired []Addr, actual []Installed, owned func(Installed) bool) []Op {
 			last = append(last, op)
 		}
 	}
+	adds := slices.Clone(delta.Add)
 	for _, s := range delta.Replace {
 		if scopes.conflict(have[s]) {
 			ops = append(ops, Op{Kind: OpDelete, Addr: have[s].Addr, Old: have[s]})
+			adds = append(adds, s)
 		}
 	}
-	changed := append(slices.Clone(delta.Add), delta.Replace...)
-	slices.SortFunc(changed, func(a, b slot) int { return cmp.Compare(rank[a], rank[b]) })
-	for _, s := range changed {
-		in, there := have[s]
-		if !there || scopes.conflict(in) {
-			ops = append(ops, Op{Kind: OpAdd, Addr: want[s], Proto: Protocol})
-		} else {
+	slices.SortFunc(adds, func(a, b slot) int { return cmp.Compare(rank[a], rank[b]) })
+	for _, s := range adds {
+		ops = append(ops, Op{Kind: OpAdd, Addr: want[s], Proto: Protocol})
+	}
+	for _, s := range delta.Replace {
+		if in := have[s]; !scopes.conflict(in) {
 			ops = append(ops, Op{Kind: OpReplace, Addr: want[s], Old: in, Proto: Protocol})
 		}
 	}
 	return append(ops, last...)
 }
 
-// compareSlots orders desired slots as configured, and the others so that
-// secondary addresses come before primary ones.
+// compareSlots orders secondary addresses before primary ones and then desired
+// slots as configured; the rest is so that the order is always the same.
 func compareSlots(a, b slot, rank map[slot]int, have map[slot]Installed) int {
-	ra, wantedA := rank[a]
-	rb, wantedB := rank[b]
-	if wantedA && wantedB {
-		return cmp.Compare(ra, rb)
-	}
 	x, y := have[a], have[b]
 	if x.Secondary != y.Secondary {
 		if x.Secondary {
 			return -1
 		}
 		return 1
+	}
+	ra, wantedA := rank[a]
+	rb, wantedB := rank[b]
+	if wantedA && wantedB {
+		return cmp.Compare(ra, rb)
 	}
 	return cmp.Or(
 		cmp.Compare(x.Index, y.Index),
