@@ -1,0 +1,367 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hakeep/internal/config"
+	"hakeep/internal/control"
+	"hakeep/internal/firewall"
+	"hakeep/internal/status"
+	"hakeep/internal/version"
+	"hakeep/internal/wire"
+)
+
+// Options are what `hakeep run` was started with.
+type Options struct {
+	// ConfigFile is the configuration.
+	ConfigFile string
+	// RuntimeDir holds the sockets, the lock and the ownership file; one daemon
+	// uses it at a time. It is made if it does not exist.
+	RuntimeDir string
+	// Socket is the control socket; empty means hakeep.sock in RuntimeDir.
+	Socket string
+	// Logger receives the log.
+	Logger *slog.Logger
+}
+
+const (
+	// stopTimeout bounds an orderly stop: the elector's leave, and once more if
+	// another one has to remove what it left behind.
+	stopTimeout = 20 * time.Second
+	// statusTimeout is how long status waits for the elector.
+	statusTimeout = 3 * time.Second
+)
+
+// keeper is the firewall as the daemon uses it.
+type keeper interface {
+	Set(firewall.Rules) error
+	Run(ctx context.Context) error
+	Stats() firewall.Stats
+	Close(remove bool) error
+}
+
+var (
+	_ keeper          = (*firewall.Firewall)(nil)
+	_ control.Backend = (*daemon)(nil)
+)
+
+// daemon is the main process. loop owns its state, and publishes it in current
+// for those who only read.
+type daemon struct {
+	opts       Options
+	log        *slog.Logger
+	started    time.Time
+	host       string
+	supervisor *supervisor
+	firewall   keeper
+	notify     *notifier
+	history    *history
+	linkExists func(string) bool
+	signals    <-chan os.Signal
+	current    atomic.Pointer[inForce]
+
+	requests  chan reloadRequest
+	outcomes  chan outcome
+	snapshots chan *wire.Snapshot // room for one, the latest
+	stopped   chan struct{}       // closed when the loop ends
+
+	// Owned by loop.
+	ready     bool                  // the first configuration is in force
+	reloading bool                  // a start or a reload is under way
+	waiting   []chan *status.Reload // for that one
+	queued    []chan *status.Reload // for the next one; not nil if one is wanted
+	counts    map[string]int        // instances by state
+}
+
+// reloadRequest asks the loop for a reload.
+type reloadRequest struct{ reply chan *status.Reload }
+
+// Run is the main process in the foreground: it returns nil after an orderly
+// stop by SIGTERM, SIGINT or the end of ctx, in which the addresses were
+// removed. Errors are a *ConfigError, a *RunningError, a *PermissionError, or
+// any other when the daemon cannot go on.
+func Run(ctx context.Context, o Options) error {
+	o, err := o.complete()
+	if err != nil {
+		return err
+	}
+	cfg, problems, err := config.Load(o.ConfigFile)
+	if err != nil {
+		return &ConfigError{Err: err}
+	}
+	if problems.HasErrors() {
+		return &ConfigError{Problems: problems}
+	}
+	logProblems(o.Logger, problems)
+	if err := checkPermission(); err != nil {
+		return err
+	}
+	if err := makeRuntimeDir(o.RuntimeDir); err != nil {
+		return err
+	}
+	held, err := lock(o.RuntimeDir)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	fw, err := firewall.Open(firewall.Options{Table: cfg.Global.NFTable, Logger: o.Logger})
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	d := newDaemon(o, cfg, &ownBinary{dir: o.RuntimeDir, realtime: cfg.Global.Realtime}, fw)
+	d.signals = signals
+	logProblems(o.Logger, cfg.CheckHost(d.linkExists))
+	return d.run(ctx)
+}
+
+// complete fills in defaults. Paths become absolute: the elector and the next
+// reload use them as well.
+func (o Options) complete() (Options, error) {
+	if o.Socket == "" {
+		o.Socket = filepath.Join(o.RuntimeDir, control.SocketName)
+	}
+	for _, p := range []*string{&o.ConfigFile, &o.RuntimeDir, &o.Socket} {
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return o, fmt.Errorf("find %s: %w", *p, err)
+		}
+		*p = abs
+	}
+	return o, nil
+}
+
+func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
+	d := &daemon{
+		opts: o, log: o.Logger, started: time.Now(),
+		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(),
+		linkExists: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
+		requests:   make(chan reloadRequest), outcomes: make(chan outcome, 1),
+		snapshots: make(chan *wire.Snapshot, 1), stopped: make(chan struct{}),
+	}
+	if host, err := os.Hostname(); err == nil {
+		d.host = host
+	}
+	d.current.Store(&inForce{config: cfg, wire: &wire.Config{}, rules: rules(cfg), loaded: d.started})
+	s := d.supervisor
+	s.logged = readProgress(o.RuntimeDir)
+	s.save = func(p progress) error { return writeProgress(o.RuntimeDir, p) }
+	s.event, s.note = d.electorEvent, d.electorNote
+	s.snapshot = func(snap *wire.Snapshot) {
+		select {
+		case <-d.snapshots: // an older one
+		default:
+		}
+		d.snapshots <- snap
+	}
+	return d
+}
+
+// errOrderly ends the tasks after an orderly stop.
+var errOrderly = errors.New("stopped in order")
+
+// run runs all tasks until the daemon has stopped.
+func (d *daemon) run(ctx context.Context) error {
+	listener, err := control.Listen(d.opts.Socket)
+	if errors.Is(err, control.ErrInUse) {
+		return &RunningError{What: d.opts.Socket}
+	}
+	if err != nil {
+		return refused(d.opts.Socket+" cannot be made by this user", err)
+	}
+	server := control.NewServer(listener, d, d.log)
+	g, tasks := errgroup.WithContext(context.WithoutCancel(ctx))
+	g.Go(func() error { return d.supervisor.run(tasks) })
+	g.Go(func() error { return d.firewall.Run(tasks) })
+	g.Go(func() error { return server.Run(tasks) })
+	g.Go(func() error { return d.loop(tasks, ctx.Done(), g) })
+	if os.Getpid() == 1 {
+		g.Go(func() error { return reapOrphans(tasks, reapInterval) })
+	}
+	err = g.Wait()
+	orderly := errors.Is(err, errOrderly)
+	if orderly {
+		err = nil
+	}
+	return errors.Join(err, d.tidy(orderly))
+}
+
+// tidy removes what must not outlive the daemon. What an unorderly end leaves
+// is for the next main: the elector goes on meanwhile.
+func (d *daemon) tidy(orderly bool) error {
+	errs := []error{control.Remove(d.opts.Socket), d.firewall.Close(orderly)}
+	if orderly {
+		errs = append(errs, removeFiles(d.opts.RuntimeDir))
+	}
+	return errors.Join(errs...)
+}
+
+// loop owns the daemon's state: it starts, reloads and stops. Nothing in it
+// waits, so that it can tell the service manager that it is alive.
+func (d *daemon) loop(ctx context.Context, stop <-chan struct{}, g *errgroup.Group) error {
+	defer close(d.stopped)
+	d.log.Info("hakeep starts", "version", version.String(), "pid", os.Getpid(), "config", d.opts.ConfigFile,
+		"instances", len(d.current.Load().config.Instances))
+	d.remember(status.KindDaemon, slog.LevelInfo, "main process started, version "+version.String())
+	d.reloading = true
+	g.Go(func() error { d.outcomes <- d.start(ctx, d.current.Load()); return nil })
+	var watchdog <-chan time.Time
+	if w := d.notify.watchdog; w > 0 {
+		t := time.NewTicker(w / 2) // as sd_watchdog_enabled(3) recommends
+		defer t.Stop()
+		watchdog = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // another task has failed
+		case <-stop:
+			return d.leave(ctx, "asked to")
+		case sig := <-d.signals:
+			if sig != syscall.SIGHUP {
+				return d.leave(ctx, sig.String())
+			}
+			d.wantReload(ctx, g, nil)
+		case req := <-d.requests:
+			d.wantReload(ctx, g, req.reply)
+		case out := <-d.outcomes:
+			if err := d.outcome(ctx, g, out); err != nil {
+				return err
+			}
+		case snap := <-d.snapshots:
+			d.count(snap)
+		case <-watchdog:
+			d.watchdog()
+		}
+	}
+}
+
+// wantReload begins a reload, or remembers that another one is wanted: the file
+// may have changed since the one under way has read it.
+func (d *daemon) wantReload(ctx context.Context, g *errgroup.Group, reply chan *status.Reload) {
+	d.queued = append(d.queued, reply)
+	if d.reloading {
+		return
+	}
+	d.reloading = true
+	d.waiting, d.queued = d.queued, nil
+	d.notify.reloading()
+	cur := d.current.Load()
+	g.Go(func() error { d.outcomes <- d.reload(ctx, cur); return nil })
+}
+
+// outcome takes over the result of a start or a reload.
+func (d *daemon) outcome(ctx context.Context, g *errgroup.Group, out outcome) error {
+	d.reloading = false
+	if !d.ready {
+		if out.err != nil {
+			return d.abandon(ctx, out.err)
+		}
+		d.current.Store(out.next)
+		d.ready = true
+		d.log.Info("hakeep is ready")
+	} else {
+		d.finish(out)
+		for _, reply := range d.waiting {
+			if reply != nil {
+				reply <- out.reload
+			}
+		}
+		d.waiting = nil
+	}
+	d.describe()
+	d.notify.ready()
+	if len(d.queued) > 0 {
+		again := d.queued
+		d.queued = again[1:]
+		d.wantReload(ctx, g, again[0])
+	}
+	return nil
+}
+
+// abandon ends a start that has failed.
+func (d *daemon) abandon(ctx context.Context, cause error) error {
+	bounded, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	if err := d.supervisor.shutdown(bounded); err != nil {
+		d.log.Error("elector has not left in order", "err", err)
+	}
+	return cause
+}
+
+// leave is the orderly stop. It returns errOrderly.
+func (d *daemon) leave(ctx context.Context, why string) error {
+	d.log.Info("hakeep stops", "reason", why)
+	d.remember(status.KindDaemon, slog.LevelInfo, "stops: "+why)
+	d.notify.stopping()
+	bounded, cancel := context.WithTimeoutCause(ctx, stopTimeout, fmt.Errorf("the elector does not answer for %v", stopTimeout))
+	defer cancel()
+	if err := d.supervisor.shutdown(bounded); err != nil {
+		d.log.Error("elector has not left in order", "err", err)
+		return fmt.Errorf("stop: %w", err)
+	}
+	d.log.Info("hakeep has stopped")
+	return errOrderly
+}
+
+// count notes how many instances are in which state.
+func (d *daemon) count(snap *wire.Snapshot) {
+	d.counts = map[string]int{}
+	for i := range snap.Instances {
+		d.counts[strings.ToLower(snap.Instances[i].State)]++
+	}
+	d.describe()
+}
+
+// describe tells the service manager how things are.
+func (d *daemon) describe() {
+	text := fmt.Sprintf("%d master, %d backup, %d fault", d.counts["master"], d.counts["backup"], d.counts["fault"])
+	if n := d.counts["init"]; n > 0 {
+		text += fmt.Sprintf(", %d init", n)
+	}
+	if last := d.current.Load().last; last != nil && !last.OK {
+		text += "; last reload refused: " + last.Summary()
+	}
+	d.notify.describe(text)
+}
+
+// watchdog tells the service manager that both processes are well. That this
+// is called says it of main.
+func (d *daemon) watchdog() {
+	if age := time.Since(time.Unix(0, d.supervisor.lastAnswer.Load())); age < d.notify.watchdog {
+		d.notify.alive()
+	}
+}
+
+// remember adds an event of main to the history.
+func (d *daemon) remember(kind string, lvl slog.Level, text string) {
+	d.history.add(status.Event{Time: time.Now(), Kind: kind, Level: strings.ToLower(lvl.String()), Text: text})
+}
+
+// electorEvent and electorNote are called by the supervisor.
+func (d *daemon) electorEvent(ev *wire.Event, replayed bool) {
+	d.history.add(status.FromElector(ev))
+	if !replayed {
+		logEvent(d.log, ev)
+	}
+}
+
+func (d *daemon) electorNote(lvl slog.Level, text string) {
+	d.log.Log(context.Background(), lvl, "elector", "text", text)
+	d.remember(status.KindElector, lvl, text)
+}

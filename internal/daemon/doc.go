@@ -1,0 +1,34 @@
+// Package daemon is the main process of hakeep, `hakeep run`: it reads the
+// configuration, keeps an elector running and tells it what to do, keeps the
+// firewall's rules, answers the control socket, and writes the log. It may be
+// busy, slow or dead without any effect on failover: that is the elector's.
+//
+// cmd/hakeep calls [Run]. Nothing else does.
+//
+// # Who owns what
+//
+//	loop (daemon.go)              the configuration in force, reloads, the stop; published in
+//	                              daemon.current for readers
+//	supervisor (supervisor.go)    the elector as a process and the conversation with it: it is
+//	                              found or started, asked, replaced when it dies or hangs
+//	a reload (reload.go)          runs beside the loop, one at a time, and hands its outcome back
+//	history (history.go)          the last events, for `hakeep events`
+//	control.Server, firewall.Run  their own
+//
+// All run in one errgroup: the end of one is the end of all. What is decided is
+// decided by pure functions: compile.go makes the elector's configuration and
+// the firewall's rules of a config.Config.
+//
+// # Start and stop
+//
+// A start that fails changes nothing that lasts. In order: the configuration is
+// valid (else *[ConfigError]), the kernel permits the work (*[PermissionError]),
+// nobody else uses the runtime directory (*[RunningError]); then the ownership
+// file is written, the firewall set, an elector found or started, and it has the
+// configuration in force. Then the service manager hears READY=1.
+//
+// SIGTERM and SIGINT are an orderly stop: the elector says that it leaves,
+// removes the addresses and ends; then the rules, sockets and files go. Any
+// other end leaves the elector alone, which goes on for main_timeout, so that a
+// new main can attach to it without anybody noticing.
+package daemon

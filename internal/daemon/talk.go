@@ -1,0 +1,201 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"hakeep/internal/wire"
+)
+
+// talk is the supervisor's side of one session.
+type talk struct {
+	s *supervisor
+	*session
+
+	configSent time.Time // zero when no configuration is under way
+
+	// At most one snapshot is under way, for those in asked. Who asks meanwhile
+	// waits for the next one: what was under way may be older than the question.
+	snapshotSent time.Time
+	number       uint64
+	asked, next  []chan *wire.Snapshot
+}
+
+// run talks until the session ends, which is an error, or until a shutdown or
+// the end of ctx.
+func (t *talk) run(ctx context.Context) error {
+	if err := t.configure(); err != nil {
+		return t.gone(err)
+	}
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case req := <-t.s.stop:
+			req.reply <- t.leave(ctx)
+			return nil
+		case req := <-t.s.requests:
+			err = t.request(req)
+		case m, ok := <-t.incoming:
+			if !ok {
+				return t.gone(t.session.err)
+			}
+			err = t.message(m)
+		case <-look.C:
+			err = t.look()
+		}
+		if err != nil {
+			return t.gone(err)
+		}
+	}
+}
+
+// leave makes the elector leave in a planned way. If that fails, another one
+// removes what it has left behind.
+func (t *talk) leave(ctx context.Context) error {
+	err := t.s.leave(ctx, t.session)
+	if err == nil {
+		return nil
+	}
+	t.s.note(slog.LevelError, err.Error())
+	t.session.close()
+	t.s.kill(t.proc)
+	return t.s.cleanUp(ctx)
+}
+
+// gone ends an elector that cannot be talked to any more, and says what
+// happened to it.
+func (t *talk) gone(err error) error {
+	t.session.close()
+	if !t.proc.wait(termTimeout / 4) {
+		// It may live on, real-time and deaf: two must not run at once.
+		t.s.note(slog.LevelError, fmt.Sprintf("elector %d is killed: %v", t.proc.pid(), err))
+		t.s.kill(t.proc)
+	}
+	return fmt.Errorf("elector %d is gone (%s)", t.proc.pid(), t.proc.how())
+}
+
+// end answers those who still wait for a snapshot, and keeps the progress.
+func (t *talk) end() {
+	for _, reply := range append(t.asked, t.next...) {
+		close(reply)
+	}
+	t.asked, t.next = nil, nil
+	t.s.saveProgress()
+}
+
+func (t *talk) request(req any) error {
+	switch r := req.(type) {
+	case *applyRequest:
+		t.s.desired, t.s.applying = r.target, r
+		return t.configure()
+	case snapshotRequest:
+		t.next = append(t.next, r.reply)
+		return t.askSnapshot()
+	}
+	panic(fmt.Sprintf("daemon: unknown request %T", req))
+}
+
+// configure sends the configuration, unless the elector runs it already.
+func (t *talk) configure() error {
+	want := t.s.desired
+	if want == nil {
+		return nil
+	}
+	if want.config.Digest == t.digest {
+		names := make([]string, 0, len(want.config.Instances))
+		for i := range want.config.Instances {
+			names = append(names, want.config.Instances[i].Params.Name)
+		}
+		t.applied(&wire.Applied{Digest: t.digest, Kept: names})
+		return nil
+	}
+	c := *want.config
+	since := stableAfter + want.global.StartupDelay // found running: not a start
+	if !t.born.IsZero() {
+		since = time.Since(t.born)
+	}
+	c.StartupDelay = startupDelay(&want.global, since, t.s.sinceBoot())
+	t.configSent = time.Now()
+	return t.send(&wire.Message{Config: &c})
+}
+
+// applied answers who asked for the configuration that is in force now.
+func (t *talk) applied(a *wire.Applied) {
+	t.digest = a.Digest
+	if want := t.s.desired; want == nil || a.Digest != want.config.Digest {
+		return // one before
+	}
+	t.configSent = time.Time{}
+	if req := t.s.applying; req != nil {
+		req.reply <- applyReply{applied: a}
+		t.s.applying = nil
+	}
+}
+
+func (t *talk) askSnapshot() error {
+	if !t.snapshotSent.IsZero() || len(t.next) == 0 {
+		return nil
+	}
+	t.asked, t.next = t.next, nil
+	return t.sendSnapshotRequest()
+}
+
+func (t *talk) sendSnapshotRequest() error {
+	t.number++
+	t.snapshotSent = time.Now()
+	return t.send(&wire.Message{SnapshotRequest: &wire.SnapshotRequest{Number: t.number}})
+}
+
+// message takes what the elector says.
+func (t *talk) message(m *wire.Message) error {
+	switch {
+	case m.Event != nil:
+		t.s.heard(m.Event)
+	case m.Snapshot != nil:
+		if m.Snapshot.Number != t.number {
+			return nil
+		}
+		t.answered()
+		t.snapshotSent = time.Time{}
+		for _, reply := range t.asked {
+			reply <- m.Snapshot
+		}
+		t.asked = nil
+		t.s.snapshot(m.Snapshot)
+		return t.askSnapshot()
+	case m.Applied != nil:
+		t.answered()
+		t.applied(m.Applied)
+	case m.Stopped != nil:
+		// It was told by somebody else, or was without main for too long.
+		return fmt.Errorf("it has left in a planned way")
+	}
+	return nil
+}
+
+func (t *talk) answered() { t.s.lastAnswer.Store(time.Now().UnixNano()) }
+
+// look makes sure that the elector answers.
+func (t *talk) look() error {
+	t.s.saveProgress()
+	if !t.configSent.IsZero() {
+		// It answers in order: no snapshot comes before this is done.
+		if late := time.Since(t.configSent); late > configTimeout {
+			return fmt.Errorf("no answer to a configuration for %v", late)
+		}
+		return nil
+	}
+	if t.snapshotSent.IsZero() {
+		return t.sendSnapshotRequest()
+	}
+	if late := time.Since(t.snapshotSent); late > hungAfter {
+		return fmt.Errorf("no answer for %v", late)
+	}
+	return nil
+}
