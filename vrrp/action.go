@@ -34,6 +34,11 @@ const (
 	// Deleted tells of an instance that the configuration has no more. It is the
 	// last action of its ID.
 	Deleted
+	// PriorityChanged tells that the effective priority is Priority now.
+	PriorityChanged
+	// GroupTransition tells of a change of the sync group Group: Master when all
+	// its members are, Fault when one is.
+	GroupTransition
 	// SourceChanged tells that adverts leave from another address or link now.
 	SourceChanged
 )
@@ -41,7 +46,7 @@ const (
 var actionNames = [...]string{
 	SendAdvert: "send-advert", Transition: "transition", Install: "install", Remove: "remove",
 	Announce: "announce", AnnounceLower: "announce-lower", Accepted: "accepted", Discarded: "discarded",
-	Noted: "noted", Added: "added", Deleted: "deleted", SourceChanged: "source-changed",
+	PriorityChanged: "priority-changed", GroupTransition: "group-transition", Noted: "noted", Added: "added", Deleted: "deleted", SourceChanged: "source-changed",
 }
 
 func (k ActionKind) String() string {
@@ -74,6 +79,8 @@ type Action struct {
 	Link int
 	// Params are the instance's, for SendAdvert and Added.
 	Params *Params
+	// Group is the name of the sync group of a GroupTransition.
+	Group string
 }
 
 // Outgoing is a packet to be sent. Payload is valid until the next one.

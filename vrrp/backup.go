@@ -45,7 +45,7 @@ func (in *instance) backupAdvert(now time.Duration, src netip.Addr, a *Advert) {
 func (in *instance) follow(now time.Duration, src netip.Addr, a *Advert) {
 	in.master, in.masterPriority = src, a.Priority
 	in.learned = a.Interval
-	in.ignored = false
+	in.ignored, in.wants = false, false
 	in.arm(now, waitMasterDown)
 }
 
@@ -59,7 +59,7 @@ func (in *instance) backupTimeout(r *Router, now time.Duration) {
 		in.rearm()
 		return
 	}
-	in.toMaster(r, now, in.takeoverCause())
+	in.takeOver(r, now)
 }
 
 // takeoverCause is why a backup whose timer ended becomes master.

@@ -44,6 +44,12 @@ const (
 	CauseLate
 	// CauseReconfigured is a changed configuration (ours).
 	CauseReconfigured
+	// CauseTracking is a tracked object with weight 0 that failed (ours).
+	CauseTracking
+	// CauseTrackingOver is the end of the fault CauseTracking (ours).
+	CauseTrackingOver
+	// CauseGroup is what another member of the sync group does (ours).
+	CauseGroup
 	// CauseRemoved is an instance that the configuration no longer has (ours).
 	CauseRemoved
 
@@ -68,6 +74,9 @@ var causeNames = [numCauses]string{
 	CauseAddressQuiet:   "address-quiet",
 	CauseLate:           "late",
 	CauseReconfigured:   "reconfigured",
+	CauseTracking:       "tracking",
+	CauseTrackingOver:   "tracking-recovered",
+	CauseGroup:          "sync-group",
 	CauseRemoved:        "removed",
 }
 
@@ -108,7 +117,7 @@ func (s State) String() string {
 
 // Faults is the set of what keeps an instance in [Fault]. It ends when the set
 // is empty (keepalived counts its sources the same way).
-type Faults uint8
+type Faults uint16
 
 const (
 	// FaultNoLink is an interface that does not exist.
@@ -121,6 +130,13 @@ const (
 	FaultNoPeers
 	// FaultAddressTaken is a virtual address that others keep removing.
 	FaultAddressTaken
+	// FaultTracking is a tracked script, file, process or check with weight 0
+	// that failed.
+	FaultTracking
+	// FaultTrackedLink is a tracked interface with weight 0 that is down.
+	FaultTrackedLink
+	// FaultGroup is another member of the sync group in fault.
+	FaultGroup
 )
 
 var faultCauses = [...]struct {
@@ -133,6 +149,9 @@ var faultCauses = [...]struct {
 	{FaultNoAddress, "no-primary-ip-address", CauseNoAddress, CauseAddress},
 	{FaultNoPeers, "no-unicast-peers", CauseNoPeers, CauseReconfigured},
 	{FaultAddressTaken, "address-taken", CauseAddressTaken, CauseAddressQuiet},
+	{FaultTracking, "tracking", CauseTracking, CauseTrackingOver},
+	{FaultTrackedLink, "tracked-interface-down", CauseInterfaceDown, CauseInterfaceUp},
+	{FaultGroup, "sync-group", CauseGroup, CauseGroup},
 }
 
 // Names lists the faults of the set, most basic first.

@@ -65,6 +65,16 @@ type Reconfigure struct {
 // instance.
 type AddressTaken struct{ ID ID }
 
+// Tracked says what the tracked scripts, files, processes and checks of an
+// instance add up to.
+type Tracked struct {
+	ID ID
+	// Weight is added to the priority.
+	Weight int
+	// Fault says that one with weight 0 has failed.
+	Fault bool
+}
+
 // Shutdown is the orderly stop: masters say that they leave.
 type Shutdown struct{}
 
@@ -74,4 +84,5 @@ func (LinkChanged) event()     {}
 func (LinkGone) event()        {}
 func (Reconfigure) event()     {}
 func (AddressTaken) event()    {}
+func (Tracked) event()         {}
 func (Shutdown) event()        {}

@@ -5,13 +5,20 @@ import (
 	"time"
 )
 
-// setFaults replaces the set of faults and changes the state when it became
-// empty or is not empty any more.
+// setFaults replaces the set of faults of the instance itself, and with it
+// those of its sync group's other members.
 func (in *instance) setFaults(r *Router, now time.Duration, faults Faults) {
+	in.applyFaults(r, now, faults&^FaultGroup|in.faults&FaultGroup)
+	r.spreadFaults(in.p.SyncGroup, now)
+}
+
+// applyFaults changes the state when the set of faults became empty or is not
+// empty any more.
+func (in *instance) applyFaults(r *Router, now time.Duration, faults Faults) {
 	before := in.faults
 	in.faults = faults
 	switch {
-	case in.state == Init || before == faults:
+	case in.state == Init:
 	case faults != 0 && in.state != Fault:
 		in.toFault(r, now)
 	case faults == 0 && in.state == Fault:
@@ -77,7 +84,11 @@ func (in *instance) resolve(r *Router, now time.Duration) {
 	if changed {
 		r.emit(Action{Kind: SourceChanged, ID: in.id, Src: src, Link: index})
 	}
-	in.setFaults(r, now, in.linkFaults(l)|in.faults&FaultAddressTaken)
+	faults := in.linkFaults(l) | in.faults&(FaultAddressTaken|FaultTracking)
+	if r.trackLinks(in, now) {
+		faults |= FaultTrackedLink
+	}
+	in.setFaults(r, now, faults)
 }
 
 // taken notes that other programs keep removing an address.

@@ -29,6 +29,9 @@ func (r *Router) Fingerprint(b []byte, now time.Duration) []byte {
 		b = appendAddrList(b, l.Addrs)
 	}
 	b = append(b, 0xff)
+	for i := range r.groups {
+		b = append(b, byte(r.groups[i].state))
+	}
 	for i := range r.instances {
 		b = r.instances[i].fingerprint(b, now)
 	}
@@ -39,8 +42,11 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 	p := in.p
 	b = binary.BigEndian.AppendUint32(b, uint32(in.id))
 	b = p.fingerprint(b)
-	b = append(b, byte(in.state), byte(in.faults), byte(in.wait), in.masterPriority,
-		flag(in.ignored)|flag(in.graced)<<1|flag(in.demoted)<<2|flag(in.holdUntil != 0)<<3|flag(in.rogueSince != 0)<<4)
+	b = append(b, byte(in.state), byte(in.faults), byte(in.faults>>8), byte(in.wait), in.masterPriority,
+		flag(in.ignored)|flag(in.graced)<<1|flag(in.demoted)<<2|flag(in.holdUntil != 0)<<3|flag(in.rogueSince != 0)<<4|
+			flag(in.tracked)<<5|flag(in.wants)<<6)
+	b = binary.BigEndian.AppendUint16(b, uint16(in.weight))
+	b = binary.BigEndian.AppendUint16(b, uint16(in.linkWeight))
 	b = binary.BigEndian.AppendUint32(b, uint32(in.link))
 	b = appendAddr(b, in.src)
 	b = appendAddr(b, in.master)
@@ -75,6 +81,11 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 func (p *Params) fingerprint(b []byte) []byte {
 	b = appendString(b, p.Name)
 	b = appendString(b, p.Link)
+	b = appendString(b, p.SyncGroup)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(p.TrackLinks)))
+	for _, t := range p.TrackLinks {
+		b = append(binary.BigEndian.AppendUint16(appendString(b, t.Name), uint16(t.Weight)), flag(t.Reverse))
+	}
 	b = append(b, byte(p.Family), byte(p.Version), p.VRID, p.Priority, byte(p.DownAdverts), byte(p.Auth), byte(p.Form))
 	b = append(b, p.Password[:]...)
 	b = appendAddr(b, p.Group)
@@ -90,7 +101,7 @@ func (p *Params) fingerprint(b []byte) []byte {
 	return append(b,
 		flag(p.Unicast)|flag(p.StartMaster)<<1|flag(p.Nopreempt)<<2|flag(p.HigherPrioSendAdvert)<<3|
 			flag(p.LowerPrioNoAdvert)<<4|flag(p.OwnerIgnoreAdverts)<<5|flag(p.CheckUnicastSource)<<6|flag(p.SkipCheckAdvAddr)<<7,
-		flag(p.Strict)|flag(p.DontTrackPrimary)<<1|flag(p.TrackSource)<<2)
+		flag(p.Strict)|flag(p.DontTrackPrimary)<<1|flag(p.TrackSource)<<2|flag(p.AwaitTracking)<<3)
 }
 
 func flag(set bool) byte {

@@ -19,6 +19,7 @@ var irrelevant = map[string]string{
 	"Router.heap":     "derived from the deadlines",
 	"Router.advert":   "only valid within a Step",
 	"Router.out":      "only valid within a Step",
+	"Router.moved":    "only valid within a Step",
 }
 
 // TestFingerprintCoversEveryField changes one field after the other: the
@@ -80,6 +81,10 @@ func alter(t *testing.T, name string, f reflect.Value) {
 		*v += "x"
 	case *bool:
 		*v = !*v
+	case *[]TrackLink:
+		*v = append(*v, TrackLink{Name: "eth1"})
+	case *[]group:
+		*v = append(*v, group{name: "G", state: Backup})
 	case *[8]byte:
 		v[0]++
 	default:

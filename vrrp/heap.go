@@ -45,6 +45,9 @@ func (r *Router) down(at int) {
 
 // fix restores the order after the deadline of instance i changed.
 func (r *Router) fix(i int) {
+	if len(r.heap) != len(r.instances) {
+		return // it is about to be built anew
+	}
 	in := &r.instances[i]
 	r.down(in.heapAt)
 	r.up(in.heapAt)

@@ -16,6 +16,14 @@ type instance struct {
 	since  time.Duration // of the last transition
 	cause  Cause         // of the last transition
 
+	// weight is what tracked objects and interfaces add to the priority; tracked
+	// is set when those that main watches are known.
+	weight, linkWeight int
+	tracked            bool
+	// wants is set when the timer of a sync group's member has ended while others
+	// of the group could not become master.
+	wants bool
+
 	// link and src are where adverts leave; index 0 and an invalid address when
 	// there is none.
 	link int
@@ -71,6 +79,7 @@ const (
 	waitStartMaster                     // Backup: first advert with state MASTER
 	waitAdvert                          // Master: next advert
 	waitNothing                         // Fault, or stopped
+	waitTracking                        // Init: first results of what is tracked
 )
 
 // newInstance returns an instance that has not started.
@@ -83,12 +92,16 @@ func newInstance(id ID, p *Params, now time.Duration) instance {
 	}
 }
 
-// priority is the effective priority.
+// priority is the effective priority: the configured one and the weights, from
+// 1 to 254. An owner's does not change by tracking (keepalived).
 func (in *instance) priority() uint8 {
-	if in.p.Priority == OwnerPriority && in.demoted {
+	if in.p.Priority != OwnerPriority {
+		return uint8(min(max(int(in.p.Priority)+in.weight+in.linkWeight, 1), OwnerPriority-1))
+	}
+	if in.demoted {
 		return OwnerPriority - 1
 	}
-	return in.p.Priority
+	return OwnerPriority
 }
 
 func (in *instance) owner() bool { return in.priority() == OwnerPriority }
@@ -118,7 +131,7 @@ func (in *instance) rearm() {
 		in.timer = in.armed + startMasterInterval(p.Version, in.learned)
 	case waitAdvert:
 		in.timer = in.armed + p.Interval
-	case waitNothing:
+	case waitNothing, waitTracking:
 		in.timer = Forever
 	}
 }
@@ -130,6 +143,8 @@ func (in *instance) become(r *Router, now time.Duration, to State, cause Cause) 
 		panic("vrrp: transition from " + from.String() + " to itself")
 	}
 	in.state, in.since, in.cause = to, now, cause
+	in.wants = false
+	r.moved = true
 	r.emit(Action{Kind: Transition, ID: in.id, From: from, To: to, Cause: cause})
 }
 
@@ -143,9 +158,11 @@ func (in *instance) advertise(r *Router, now time.Duration, priority uint8) {
 func (in *instance) start(r *Router, now time.Duration) {
 	in.learned = in.p.Interval
 	switch {
+	case in.p.AwaitTracking && !in.tracked:
+		in.wait, in.timer = waitTracking, Forever
 	case in.faults != 0:
 		in.toFault(r, now)
-	case in.p.StartMaster && in.p.Priority == OwnerPriority:
+	case in.p.StartMaster && in.p.Priority == OwnerPriority && in.p.SyncGroup == "":
 		in.toMaster(r, now, CauseStartup)
 	case in.p.StartMaster:
 		in.become(r, now, Backup, CauseStartup)

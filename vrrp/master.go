@@ -56,6 +56,7 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 		// rather than to tear the addresses away from the new master.
 		in.toBackup(r, now, CauseLate)
 		in.backupAdvert(now, src, a)
+		r.pullToBackup(in, now)
 		return
 	}
 	if in.owner() && a.Priority == OwnerPriority && in.rogueOwner(now, a) {
@@ -68,6 +69,7 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 		}
 		in.toBackup(r, now, CauseHigherPriority)
 		in.follow(now, src, a)
+		r.pullToBackup(in, now)
 		return
 	}
 	if !in.p.LowerPrioNoAdvert {

@@ -15,6 +15,17 @@ type Peer struct {
 	MinTTL, MaxTTL uint8
 }
 
+// TrackLink is an interface whose state counts for an instance
+// (track_interface).
+type TrackLink struct {
+	Name string
+	// Weight is added to the priority while the interface is up, if positive,
+	// and while it is down, if negative (-253 to 253); 0 is a fault while it is
+	// down. Reverse turns the signs, and up and down, around.
+	Weight  int
+	Reverse bool
+}
+
 // Params is what one instance is configured to do. The router keeps it and
 // never changes it; neither may the caller after handing it over.
 type Params struct {
@@ -53,6 +64,14 @@ type Params struct {
 	Password [8]byte
 	// Form is the checksum form that is sent; both are accepted.
 	Form ChecksumForm
+
+	// SyncGroup is the name of the sync group that the instance is in, or empty.
+	SyncGroup string
+	// TrackLinks are the tracked interfaces.
+	TrackLinks []TrackLink
+	// AwaitTracking holds the instance back at its start until the first Tracked
+	// event: what is tracked with weight 0 has to be known first.
+	AwaitTracking bool
 
 	// Nopreempt leaves a master of lower priority alone.
 	Nopreempt bool

@@ -32,6 +32,7 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 			r.emit(Action{Kind: Deleted, ID: old[i].id})
 		}
 	}
+	r.heap = r.heap[:0]
 	r.instances = make([]instance, 0, len(ev.Instances))
 	for i, p := range ev.Instances {
 		if o := match[i]; o >= 0 {
@@ -50,6 +51,9 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 			r.emit(Action{Kind: Added, ID: in.id, Params: in.p})
 			in.begin(r, now, ev.Start)
 		}
+	}
+	for _, g := range r.groups {
+		r.spreadFaults(g.name, now)
 	}
 	r.heapify()
 }
@@ -90,6 +94,7 @@ func (r *Router) reindex(params []*Params) {
 	for i := range r.instances {
 		r.byID[r.instances[i].id] = i
 	}
+	r.regroup(params)
 	r.byVRID = make(map[vridKey][]int, len(params))
 	for i, p := range params {
 		k := vridKey{p.Family, p.VRID}
@@ -121,8 +126,14 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 	if in.state != Backup || !in.master.IsValid() || in.ignored || p.Version == V2 {
 		in.learned = p.Interval // nothing was learned that goes on
 	}
-	if in.wait != waitStartup {
+	switch {
+	case in.wait == waitTracking && !p.AwaitTracking:
+		in.start(r, now)
+	case in.wait != waitStartup:
 		in.rearm()
+	}
+	if p.SyncGroup == "" {
+		in.faults &^= FaultGroup // resolve acts on what is left
 	}
 	if p.PreemptDelay == 0 {
 		in.holdUntil = 0

@@ -339,6 +339,8 @@ func TestEveryParameterCounts(t *testing.T) {
 			*v = ips("198.51.100.1")
 		case *[]Peer:
 			*v = []Peer{{ip("198.51.100.1"), 1, 2}}
+		case *[]TrackLink:
+			*v = []TrackLink{{Name: "eth1"}}
 		case *[8]byte:
 			v[7]++
 		case *time.Duration:

@@ -17,6 +17,8 @@ type Router struct {
 	byVRID    map[vridKey][]int   // indices of instances
 	byID      map[ID]int          // likewise
 	heap      []int               // indices of instances, earliest deadline first
+	groups    []group
+	moved     bool // a state has changed in this step
 	stopped   bool
 
 	advert Advert   // the advert being received
@@ -38,7 +40,7 @@ func NewRouter() *Router {
 // less than in the calls before. The actions are to be carried out in their
 // order; the slice is valid until the next call.
 func (r *Router) Step(now time.Duration, ev Event) []Action {
-	r.out = r.out[:0]
+	r.out, r.moved = r.out[:0], false
 	switch ev := ev.(type) {
 	case *AdvertReceived:
 		r.receive(now, ev)
@@ -58,6 +60,11 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 			r.instances[i].taken(r, now)
 			r.fix(i)
 		}
+	case Tracked:
+		if i := r.index(ev.ID); i >= 0 && !r.stopped {
+			r.instances[i].track(r, now, ev)
+			r.fix(i)
+		}
 	case Shutdown:
 		r.stopped = true
 		for i := range r.instances {
@@ -66,6 +73,9 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 		r.heapify()
 	default:
 		panic("vrrp: unknown event")
+	}
+	if r.moved {
+		r.groupTransitions()
 	}
 	return r.out
 }
@@ -85,6 +95,7 @@ func (r *Router) Clone() *Router {
 	c.instances = slices.Clone(r.instances)
 	c.links = maps.Clone(r.links)
 	c.heap = slices.Clone(r.heap)
+	c.groups = slices.Clone(r.groups)
 	c.advert.Addrs = nil
 	c.out = nil
 	return &c

@@ -36,7 +36,8 @@ type (
 	// linksMsg tells of links that changed or vanished.
 	linksMsg struct {
 		changed []vrrp.Link
-		gone    []string
+		gone    []string // names
+		deleted []int    // indices; a renamed link is gone, but not deleted
 	}
 	// addrsMsg tells what happened to addresses in the kernel.
 	addrsMsg struct{ results []addrResult }

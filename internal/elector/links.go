@@ -40,7 +40,11 @@ func (t *linkTable) reset(links []netif.Link, addrs []netif.Installed) linksMsg 
 	}
 	var msg linksMsg
 	for index, e := range old {
-		if n := t.links[index]; n == nil || n.link.Name != e.link.Name {
+		n := t.links[index]
+		if n == nil {
+			msg.deleted = append(msg.deleted, index)
+		}
+		if n == nil || n.link.Name != e.link.Name {
 			msg.gone = append(msg.gone, e.link.Name)
 		}
 	}
@@ -67,7 +71,7 @@ func (t *linkTable) event(ev netif.Event) (msg linksMsg, changed bool) {
 			return msg, false
 		}
 		delete(t.links, ev.Link.Index)
-		return linksMsg{gone: []string{e.link.Name}}, true
+		return linksMsg{gone: []string{e.link.Name}, deleted: []int{ev.Link.Index}}, true
 	case netif.EventAddr, netif.EventAddrGone:
 		e := t.links[ev.Addr.Index]
 		if e == nil {

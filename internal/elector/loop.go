@@ -21,9 +21,10 @@ const (
 	burst    = 64
 	burstGap = time.Millisecond
 
-	// receiveBudget bounds what is read from the sockets before timers get their
-	// turn, so that a flood cannot keep a master from advertising.
-	receiveBudget = 4096
+	// receiveBudget and receiveRounds bound what is read from the sockets before
+	// timers get their turn.
+	receiveBudget = 1024
+	receiveRounds = 8
 
 	// noticeGap is the least time between two notices of the same kind about
 	// the same instance.
@@ -33,6 +34,7 @@ const (
 // sockets is what the loop needs of vrrpnet.Net.
 type sockets interface {
 	Sync(want []vrrpnet.Endpoint) error
+	Forget(link int)
 	PollFD() int
 	RecvReady(budget int, f func(*vrrpnet.Datagram)) (count int, more bool, err error)
 	QueuePrepared(p *vrrpnet.Prepared) bool
@@ -158,10 +160,17 @@ func (l *loop) turn() {
 	l.announcements()
 }
 
-// drain steps every advert that has arrived.
+// drain steps every advert that has arrived, within bounds: a flood must not
+// keep a master from advertising.
 func (l *loop) drain() {
-	if _, _, err := l.sockets.RecvReady(receiveBudget, l.receive); err != nil {
-		l.stats.receiveErrors++
+	for range receiveRounds {
+		_, more, err := l.sockets.RecvReady(receiveBudget, l.receive)
+		if err != nil {
+			l.stats.receiveErrors++
+		}
+		if !more {
+			return
+		}
 	}
 }
 
@@ -226,6 +235,9 @@ func (l *loop) handle(msg any) {
 	now := l.clock.now()
 	switch m := msg.(type) {
 	case linksMsg:
+		for _, index := range m.deleted {
+			l.sockets.Forget(index)
+		}
 		for _, name := range m.gone {
 			l.act(now, l.router.Step(now, vrrp.LinkGone{Name: name}))
 		}

@@ -1,0 +1,136 @@
+package vrrp
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// group is a sync group (keepalived: vrrp_sync_group): its members are master
+// all together or not at all, and in fault together.
+type group struct {
+	name    string
+	members []int // indices of instances, never changed in place
+	state   State
+}
+
+// groupOf returns the members of a sync group; none for the empty name.
+func (r *Router) groupOf(name string) []int {
+	if name == "" {
+		return nil
+	}
+	at, ok := slices.BinarySearchFunc(r.groups, name, func(g group, name string) int { return cmp.Compare(g.name, name) })
+	if !ok {
+		return nil
+	}
+	return r.groups[at].members
+}
+
+// regroup builds the groups from the instances' parameters. A group that goes on
+// keeps its state.
+func (r *Router) regroup(params []*Params) {
+	members := map[string][]int{}
+	for i, p := range params {
+		if p.SyncGroup != "" {
+			members[p.SyncGroup] = append(members[p.SyncGroup], i)
+		}
+	}
+	var groups []group
+	for name, list := range members {
+		g := group{name: name, members: list, state: Init}
+		for _, old := range r.groups {
+			if old.name == name {
+				g.state = old.state
+			}
+		}
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b group) int { return cmp.Compare(a.name, b.name) })
+	r.groups = groups
+}
+
+// takeOver lets a backup whose timer ended become master. A member of a sync
+// group has to wait until all others are master or want to be; it asks again
+// after another master down time (keepalived).
+func (in *instance) takeOver(r *Router, now time.Duration) {
+	cause := in.takeoverCause()
+	members := r.groupOf(in.p.SyncGroup)
+	for _, i := range members {
+		m := &r.instances[i]
+		if m != in && m.state != Master && !(m.state == Backup && m.wants) {
+			in.wants = true
+			in.arm(now, waitMasterDown)
+			return
+		}
+	}
+	in.toMaster(r, now, cause)
+	for _, i := range members {
+		if m := &r.instances[i]; m.state == Backup {
+			m.toMaster(r, now, CauseGroup)
+			r.fix(i)
+		}
+	}
+}
+
+// pullToBackup lets the group of an instance that lost against a better master
+// follow it.
+func (r *Router) pullToBackup(in *instance, now time.Duration) {
+	for _, i := range r.groupOf(in.p.SyncGroup) {
+		if m := &r.instances[i]; m.state == Master {
+			m.toBackup(r, now, CauseGroup)
+			r.fix(i)
+		}
+	}
+}
+
+// spreadFaults gives each member of a group FaultGroup while another one has a
+// fault of its own.
+func (r *Router) spreadFaults(name string, now time.Duration) {
+	members := r.groupOf(name)
+	ill := 0
+	for _, i := range members {
+		if r.instances[i].faults&^FaultGroup != 0 {
+			ill++
+		}
+	}
+	for _, i := range members {
+		m := &r.instances[i]
+		faults := m.faults &^ FaultGroup
+		if ill > 1 || ill == 1 && faults == 0 {
+			faults |= FaultGroup
+		}
+		if faults != m.faults {
+			m.applyFaults(r, now, faults)
+			r.fix(i)
+		}
+	}
+}
+
+// groupTransitions tells of groups whose state is another one now.
+func (r *Router) groupTransitions() {
+	for g := range r.groups {
+		grp := &r.groups[g]
+		if state := r.groupState(grp.members); state != grp.state {
+			r.emit(Action{Kind: GroupTransition, Group: grp.name, From: grp.state, To: state})
+			grp.state = state
+		}
+	}
+}
+
+// groupState is Fault if a member is, Master if all are, Init if none has
+// started, else Backup.
+func (r *Router) groupState(members []int) State {
+	count := map[State]int{}
+	for _, i := range members {
+		count[r.instances[i].state]++
+	}
+	switch {
+	case count[Fault] > 0:
+		return Fault
+	case count[Master] == len(members):
+		return Master
+	case count[Init] == len(members):
+		return Init
+	}
+	return Backup
+}

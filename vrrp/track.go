@@ -1,0 +1,63 @@
+package vrrp
+
+import "time"
+
+// track takes over what the objects that main watches add up to.
+func (in *instance) track(r *Router, now time.Duration, ev Tracked) {
+	before := in.priority()
+	in.weight, in.tracked = ev.Weight, true
+	in.priorityChanged(r, before)
+	faults := in.faults &^ FaultTracking
+	if ev.Fault {
+		faults |= FaultTracking
+	}
+	in.setFaults(r, now, faults)
+	if in.wait == waitTracking && in.state == Init {
+		in.start(r, now)
+	}
+}
+
+// trackLinks computes the weight of the tracked interfaces and reports whether
+// one with weight 0 is down (keepalived: track_interface).
+func (r *Router) trackLinks(in *instance, now time.Duration) (fault bool) {
+	before := in.priority()
+	in.linkWeight = 0
+	for _, t := range in.p.TrackLinks {
+		l := r.links[t.Name]
+		up := l != nil && l.Up
+		if t.Weight == 0 {
+			fault = fault || up == t.Reverse
+			continue
+		}
+		in.linkWeight += TrackedWeight(t.Weight, t.Reverse, up)
+	}
+	in.priorityChanged(r, before)
+	return fault
+}
+
+// TrackedWeight is what a tracked object adds to the priority: a positive weight
+// counts while it is well, a negative one while it is not; reverse turns the
+// sign around (keepalived).
+func TrackedWeight(weight int, reverse, well bool) int {
+	if weight > 0 != well {
+		return 0
+	}
+	if reverse {
+		return -weight
+	}
+	return weight
+}
+
+// priorityChanged moves a backup's timer by the difference of the skews and
+// tells of the new priority. A master just advertises it.
+func (in *instance) priorityChanged(r *Router, before uint8) {
+	if in.priority() == before {
+		return
+	}
+	if in.state == Backup {
+		in.rearm()
+	}
+	if in.state != Init {
+		r.emit(Action{Kind: PriorityChanged, ID: in.id, Priority: in.priority()})
+	}
+}
