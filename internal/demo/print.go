@@ -72,11 +72,12 @@ func (p *printer) results(acts []act, r *lab.ProbeResult) {
 	fmt.Fprintf(p.w, "\n  %d requests in %.1f s, %d answered.\n\n", r.Sent, r.End.Sub(r.Start).Seconds(), r.Answered)
 }
 
-// worst is the longest outage that began in a stretch of time, and what was
-// lost in all of them.
+// worst is the longest outage that belongs to a stretch of time, and what was
+// lost in all of them. One begins with the last answer, a moment before its
+// cause, so it is its middle that counts.
 func worst(r *lab.ProbeResult, from, until time.Time) (longest time.Duration, lost int) {
 	for _, o := range r.Outages {
-		if o.To.Before(from) || !o.From.Before(until) {
+		if middle := o.From.Add(o.Duration() / 2); middle.Before(from) || !middle.Before(until) {
 			continue
 		}
 		longest = max(longest, o.Duration())

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"hakeep/internal/config"
+	"hakeep/internal/daemon"
+	"hakeep/internal/status"
+)
+
+func newCheckCommand() *cobra.Command {
+	var (
+		file           string
+		asJSON, strict bool
+	)
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check a configuration file",
+		Long: `Check a configuration file and print everything that is wrong with it, one
+problem a line:
+
+  FILE:LINE: KEY: what is wrong and what is allowed
+
+Warnings, such as an interface that does not exist now, do not count unless
+--strict is given.
+
+Exit codes: 0 the configuration can be used, 4 it cannot.`,
+		Example: `  hakeep check
+  hakeep check --config ./new.toml --strict
+  hakeep check --json | jq '.problems[].text'`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := check(file, strict)
+			if err != nil {
+				return &daemon.ConfigError{Err: err}
+			}
+			if err := r.print(cmd.OutOrStdout(), asJSON); err != nil {
+				return err
+			}
+			if !r.OK {
+				return silent(exitConfig)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "config", defaultConfig, "configuration file")
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	f.BoolVar(&strict, "strict", false, "let warnings count as errors")
+	return cmd
+}
+
+// checkResult is what `hakeep check --json` prints.
+type checkResult struct {
+	Schema    int              `json:"schema"`
+	File      string           `json:"file"`
+	OK        bool             `json:"ok"`
+	Instances int              `json:"instances"`
+	Problems  []status.Problem `json:"problems"`
+}
+
+func check(file string, strict bool) (*checkResult, error) {
+	cfg, problems, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &checkResult{Schema: status.Schema, File: file}
+	if cfg != nil {
+		r.Instances = len(cfg.Instances)
+		problems = append(problems, cfg.CheckHost(linkExists)...)
+	}
+	r.Problems = status.Problems(problems)
+	r.OK = !problems.HasErrors() && (!strict || len(problems) == 0)
+	return r, nil
+}
+
+func linkExists(name string) bool {
+	_, err := net.InterfaceByName(name)
+	return err == nil
+}
+
+func (r *checkResult) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, r)
+	}
+	for _, p := range r.Problems {
+		if _, err := fmt.Fprintln(w, p.Text); err != nil {
+			return err
+		}
+	}
+	if !r.OK {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s: the configuration can be used (%d instances)\n", r.File, r.Instances)
+	return err
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
