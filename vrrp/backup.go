@@ -51,11 +51,11 @@ func (in *instance) follow(now time.Duration, src netip.Addr, a *Advert) {
 
 // backupTimeout takes over, unless the router obviously was not running: a
 // paused machine wakes with its timer long expired and an empty socket, though
-// the master is well. It listens for one interval more, once.
+// the master is well. It listens for an interval and a half more, once.
 func (in *instance) backupTimeout(r *Router, now time.Duration) {
 	if late := now - in.timer; late > graceInterval(in.learned) && !in.graced {
 		in.graced = true
-		in.armed += late + graceInterval(in.learned)
+		in.armed += late + listenInterval(in.learned)
 		in.rearm()
 		return
 	}

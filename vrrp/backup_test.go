@@ -271,7 +271,7 @@ func TestLearnedInterval(t *testing.T) {
 }
 
 // TestLateBackup is a machine that was paused: the master is well, but its
-// adverts were lost. It listens for one interval first, once.
+// adverts were lost. It listens for an interval and a half first, once.
 func TestLateBackup(t *testing.T) {
 	t.Parallel()
 	awake := second + down100
@@ -289,7 +289,7 @@ func TestLateBackup(t *testing.T) {
 		t.Parallel()
 		h := paused(t)
 		h.expect(h.step(awake+60*second, Timeout{}), "")
-		h.expectState(Backup, CauseStartup, awake+61*second)
+		h.expectState(Backup, CauseStartup, awake+61*second+500*ms)
 		h.hear(awake+60*second+500*ms, lowerAddr, 200)
 		h.expectState(Backup, CauseStartup, awake+60*second+500*ms+down100)
 	})
@@ -297,7 +297,7 @@ func TestLateBackup(t *testing.T) {
 		t.Parallel()
 		h := paused(t)
 		h.step(awake+60*second, Timeout{})
-		h.expect(h.step(awake+61*second, Timeout{}), tookOver(100, Backup, CauseMasterTimeout))
+		h.expect(h.step(awake+61*second+500*ms, Timeout{}), tookOver(100, Backup, CauseMasterTimeout))
 	})
 	t.Run("late again without having heard anybody", func(t *testing.T) {
 		t.Parallel()
@@ -317,7 +317,7 @@ func TestLateBackup(t *testing.T) {
 		h := paused(t)
 		h.hear(2*second, lowerAddr, 0)
 		h.expect(h.step(60*second, Timeout{}), "")
-		h.expect(h.step(61*second, Timeout{}), tookOver(100, Backup, CauseMasterLeft))
+		h.expect(h.step(61*second+500*ms, Timeout{}), tookOver(100, Backup, CauseMasterLeft))
 	})
 	t.Run("late once more while the master leaves", func(t *testing.T) {
 		t.Parallel()
@@ -332,7 +332,7 @@ func TestLateBackup(t *testing.T) {
 		h.step(awake+60*second, Timeout{})
 		h.reload(awake+60*second, testParams(101))
 		// One step of priority is worth 1/256 of the interval.
-		h.expectState(Backup, CauseStartup, awake+61*second-second/256)
+		h.expectState(Backup, CauseStartup, awake+61*second+500*ms-second/256)
 	})
 	t.Run("at 10 ms", func(t *testing.T) {
 		t.Parallel()
@@ -340,7 +340,7 @@ func TestLateBackup(t *testing.T) {
 		h := newHost(t, p)
 		due, _ := h.r.NextDeadline()
 		h.expect(h.step(due+10*ms+1, Timeout{}), "")
-		h.expectState(Backup, CauseStartup, due+20*ms+1)
+		h.expectState(Backup, CauseStartup, due+25*ms+1)
 	})
 }
 

@@ -178,7 +178,7 @@ func TestRFC9568_6_4_3_PriorityZero(t *testing.T) {
 	t.Parallel()
 	h := newMaster(t, testParams(100))
 	now := h.now + 700*ms
-	h.expect(h.hear(now, lowerAddr, 0), "accepted 0, send 100")
+	h.expect(h.hear(now, lowerAddr, 0), "accepted 0, send 100, announce-lower")
 	h.expectState(Master, CauseMasterTimeout, now+second)
 }
 

@@ -30,8 +30,18 @@ func (in *instance) dropMastership(r *Router) {
 // masterTimeout sends the advert that is due. The next one is due an interval
 // after this one was, not after it was sent, so that lateness does not add up;
 // after a long stall the missed ones are not made good. See Timeout for paced.
+//
+// A master that wakes up so late that another one must have taken over listens
+// first, as a backup does. Its socket is empty if the whole machine was
+// paused, so it cannot know. Then it announces its addresses anew: one with a
+// longer interval may give way without having been heard, and the neighbours
+// would go on looking for the addresses there.
 func (in *instance) masterTimeout(r *Router, now time.Duration, paced bool) {
 	due := in.timer
+	if in.late(now) && now-due > graceInterval(in.p.Interval) {
+		in.listen(now)
+		return
+	}
 	if in.rogueSince != 0 {
 		in.rogueSent++
 	}
@@ -39,16 +49,28 @@ func (in *instance) masterTimeout(r *Router, now time.Duration, paced bool) {
 		in.replied = now // it is an answer that reply put off
 	}
 	in.advertise(r, now, in.priority())
+	if in.graced {
+		r.emit(Action{Kind: Announce, ID: in.id})
+	}
 	if paced || now-due >= in.p.Interval {
 		due = now
 	}
 	in.arm(due, waitAdvert)
 }
 
+// listen puts off the next advert.
+func (in *instance) listen(now time.Duration) {
+	in.arm(now+listenInterval(in.p.Interval)-in.p.Interval, waitAdvert)
+	in.graced = true
+}
+
 // masterAdvert is the reception of an advert in Master (RFC 9568, 6.4.3).
 func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a *Advert) {
 	if a.Priority == 0 {
+		// The sender was master until now: neighbours may look for the addresses
+		// there.
 		in.reply(r, now)
+		in.heal(r, now)
 		return
 	}
 	if in.late(now) {
@@ -75,11 +97,7 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 	if !in.p.LowerPrioNoAdvert {
 		in.reply(r, now)
 	}
-	if gap := announceGap(in.p.Interval); now-in.announced >= gap {
-		in.announceLower(r, now)
-	} else {
-		in.reannounce = in.announced + gap
-	}
+	in.heal(r, now)
 }
 
 // reply sends an advert at once, or, when one was sent in answer just now, as
@@ -92,6 +110,15 @@ func (in *instance) reply(r *Router, now time.Duration) {
 	in.replied = now
 	in.advertise(r, now, in.priority())
 	in.arm(now, waitAdvert)
+}
+
+// heal announces the addresses anew, now or as soon as the bound on that allows.
+func (in *instance) heal(r *Router, now time.Duration) {
+	if gap := announceGap(in.p.Interval); now-in.announced >= gap {
+		in.announceLower(r, now)
+	} else {
+		in.reannounce = in.announced + gap
+	}
 }
 
 // announceLower heals the neighbours' caches that a master of lower priority

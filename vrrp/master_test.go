@@ -45,8 +45,8 @@ func TestMasterHears(t *testing.T) {
 		{"lower, lower_prio_no_advert", mute, higherAddr, 99, "accepted 99, announce-lower"},
 		{"lower, nopreempt counts for backups only", func(p *Params) { p.Nopreempt = true }, lowerAddr, 99, "accepted 99, send 100, announce-lower"},
 		{"higher, nopreempt counts for backups only", func(p *Params) { p.Nopreempt = true }, lowerAddr, 101, "accepted 101, remove, MASTER>BACKUP higher-priority-backup"},
-		{"leaving", plain, higherAddr, 0, "accepted 0, send 100"},
-		{"leaving, lower_prio_no_advert", mute, higherAddr, 0, "accepted 0, send 100"},
+		{"leaving", plain, higherAddr, 0, "accepted 0, send 100, announce-lower"},
+		{"leaving, lower_prio_no_advert", mute, higherAddr, 0, "accepted 0, send 100, announce-lower"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +132,7 @@ func TestFlood(t *testing.T) {
 	}{
 		{"lower", lowerAddr, 50, 20, 10},
 		{"equal", lowerAddr, 100, 20, 10},
-		{"leaving", lowerAddr, 0, 20, 0},
+		{"leaving", lowerAddr, 0, 20, 10},
 		{"own address", ownAddr, 100, 10, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -254,13 +254,33 @@ func TestLateMaster(t *testing.T) {
 	t.Run("hears a leave", func(t *testing.T) {
 		t.Parallel()
 		h, sent := late(t)
-		h.expect(h.hear(sent+bound+1, lowerAddr, 0), "accepted 0, send 100")
+		h.expect(h.hear(sent+bound+1, lowerAddr, 0), "accepted 0, send 100, announce-lower")
 	})
 	t.Run("hears nobody", func(t *testing.T) {
 		t.Parallel()
 		h, sent := late(t)
-		h.expect(h.step(sent+60*second, Timeout{}), "send 100")
-		h.expectState(Master, CauseMasterTimeout, sent+61*second)
+		h.expect(h.step(sent+60*second, Timeout{}), "")
+		h.expectState(Master, CauseMasterTimeout, sent+61*second+500*ms)
+		h.expect(h.step(sent+61*second+500*ms, Timeout{}), "send 100, announce")
+		h.expectState(Master, CauseMasterTimeout, sent+62*second+500*ms)
+	})
+	t.Run("hears another one while it listens", func(t *testing.T) {
+		t.Parallel()
+		h, sent := late(t)
+		h.expect(h.step(sent+60*second, Timeout{}), "")
+		h.expect(h.hear(sent+60*second+500*ms, lowerAddr, 50), "accepted 50, remove, MASTER>BACKUP late")
+	})
+	t.Run("a reload does not end the listening", func(t *testing.T) {
+		t.Parallel()
+		p := testParams(100)
+		for _, at := range []time.Duration{60 * second, 60*second + 500*ms} {
+			h, sent := late(t)
+			if at > 60*second {
+				h.step(sent+60*second, Timeout{})
+			}
+			h.expect(h.reload(sent+at, with(p, func(p *Params) { p.Priority = 120 })), "install")
+			h.expectState(Master, CauseMasterTimeout, sent+at+second+500*ms)
+		}
 	})
 }
 

@@ -117,12 +117,13 @@ func (in *instance) begin(r *Router, now, start time.Duration) {
 // change gives a running instance new parameters. What it does not contradict
 // goes on: state, timers, what was learned.
 func (in *instance) change(r *Router, now time.Duration, p *Params) {
-	old := in.p
-	in.p = p
-	if old.equal(p) {
+	if in.p.equal(p) {
+		in.p = p
 		in.resolve(r, now) // the set of virtual addresses may have changed
 		return
 	}
+	late := in.late(now) || in.graced // and has to listen first, see masterTimeout
+	in.p = p
 	if in.state != Backup || !in.master.IsValid() || in.ignored || p.Version == V2 {
 		in.learned = p.Interval // nothing was learned that goes on
 	}
@@ -139,10 +140,15 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 		in.holdUntil = 0
 	}
 	in.resolve(r, now)
-	if in.state == Master {
+	if in.state != Master {
+		return
+	}
+	if late {
+		in.listen(now)
+	} else {
 		// Peers learn the new priority, interval and addresses at once.
 		in.advertise(r, now, in.priority())
 		in.arm(now, waitAdvert)
-		r.emit(Action{Kind: Install, ID: in.id})
 	}
+	r.emit(Action{Kind: Install, ID: in.id})
 }

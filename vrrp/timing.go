@@ -57,6 +57,10 @@ func startMasterInterval(v Version, interval time.Duration) time.Duration {
 // interval.
 func graceInterval(interval time.Duration) time.Duration { return interval }
 
+// listenInterval is how long it then listens before it acts: long enough for
+// one advert of the master, which may be late by some part of an interval.
+func listenInterval(interval time.Duration) time.Duration { return interval * 3 / 2 }
+
 // replyGap is the least time between two adverts that a master sends at once in
 // answer to a peer's. RFC 9568, 6.4.3 asks for an advert for each one heard;
 // without a bound, two routers that see each other's as lower would answer

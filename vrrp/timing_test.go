@@ -200,9 +200,9 @@ func TestTimersOfAMaster(t *testing.T) {
 	h.expect(h.step(start+second+300*ms, Timeout{}), "send 100")
 	h.expectState(Master, CauseMasterTimeout, start+2*second)
 	h.expect(h.step(start+2*second, Timeout{}), "send 100")
-	h.expect(h.step(start+7*second, Timeout{}), "send 100")
-	h.expectState(Master, CauseMasterTimeout, start+8*second)
-	h.expect(h.step(start+7*second, Timeout{}), "")
+	h.expect(h.step(start+5*second, Timeout{}), "send 100")
+	h.expectState(Master, CauseMasterTimeout, start+6*second)
+	h.expect(h.step(start+5*second, Timeout{}), "")
 }
 
 func TestNoDeadline(t *testing.T) {
