@@ -41,8 +41,8 @@ type Host struct {
 
 	frozen time.Duration // when a pause that stops the clock began, in world time
 	// woke is when the process could run again after a stall or pause, in its own
-	// time; slept is when that began.
-	woke, slept time.Duration
+	// time; wokeBefore is the time before that.
+	woke, wokeBefore time.Duration
 }
 
 // port is an interface with a cable to the LAN of its name.
@@ -78,7 +78,7 @@ func (h *Host) boot() {
 	h.power = powerOn
 	h.apply(nil)
 	h.proc = newProcess(h)
-	h.woke = h.local()
+	h.woke, h.wokeBefore = h.local(), h.local()
 	for i := range h.ports {
 		h.announcePort(i)
 	}
@@ -108,7 +108,7 @@ func (h *Host) sleep(how power, freeze bool) {
 		return
 	}
 	h.w.log(PlaneState, "%s: %v", h.spec.Name, how)
-	h.power, h.frozen, h.slept = how, -1, h.local()
+	h.power, h.frozen = how, -1
 	if freeze {
 		h.frozen = h.w.now
 	}
@@ -125,7 +125,7 @@ func (h *Host) resume() {
 		h.clock.base -= h.w.now - h.frozen
 	}
 	h.power = powerOn
-	h.woke = h.local()
+	h.wokeBefore, h.woke = h.woke, h.local()
 	h.w.log(PlaneState, "%s: runs again", h.spec.Name)
 	h.w.mon.resumed(h)
 	if h.proc.applyMissed {

@@ -30,6 +30,8 @@ const (
 	InvStartup
 	InvDeadline
 	InvCodec
+	InvOwnAdvert
+	InvDrift
 )
 
 // Invariant is a statement that holds in every run.
@@ -64,7 +66,7 @@ var invariants = [...]Invariant{
 	InvCaches: {
 		Name:   "caches",
 		Rule:   "Every client that remembers a virtual address remembers the master.",
-		Given:  "Quiet. Either garp_master_refresh is on, or the master could know that the entry was spoilt (it took over, or heard the culprit's advert, afterwards) and its announcements reached the client since.",
+		Given:  "Quiet. Either garp_master_refresh is on, or the master could know that the entry was spoilt (afterwards it took over, heard the culprit's advert, or woke up from a stall in which another one must have taken over) and its announcements reached the client since.",
 		Source: "RFC 9568, 8.1.2 and 8.2.2; keepalived.md 5.1 (issues 20, 166, 542, 1927)",
 	},
 	InvGap: {
@@ -76,7 +78,7 @@ var invariants = [...]Invariant{
 	InvDouble: {
 		Name:   "double",
 		Rule:   "Two masters of one virtual router do not both last longer than the longer of their intervals plus one delay: the next advert ends it.",
-		Given:  "They hear each other. Not for shared addresses, nor for owners that ignore adverts.",
+		Given:  "They hear each other, and neither has just slept so long that it must listen for one and a half intervals. Not for shared addresses, nor for owners that ignore adverts.",
 		Source: "RFC 9568, 6.4.3",
 	},
 	InvYield: {
@@ -100,7 +102,7 @@ var invariants = [...]Invariant{
 	InvLateWaker: {
 		Name:   "late-waker",
 		Rule:   "A router that was not running listens for at least one interval before it takes over, or before it goes on as master.",
-		Given:  "A backup: its timer ended more than an interval before it ran again. A master: its last advert is so old that even the best backup must have taken over.",
+		Given:  "A backup: its timer ended more than an interval before it ran again. A master: its last advert is so old that even the best backup must have taken over, and two intervals old; an answer to what it hears is no going on. Either: that was its only stall since it heard or sent something; who is late again and again must go on at last.",
 		Source: "pitfalls.md 6; keepalived.md 5.1 (issues 542, 1927, 2066)",
 	},
 	InvStill: {
@@ -130,7 +132,7 @@ var invariants = [...]Invariant{
 	InvAnswer: {
 		Name:   "answer",
 		Rule:   "A master that stays master sends an advert within half an interval of a lower or priority 0 advert, and announces its addresses anew within a full one (at least 100 ms).",
-		Given:  "The process runs. Not the advert with lower_prio_no_advert, nor the announcement after priority 0.",
+		Given:  "The process runs. Not the advert with lower_prio_no_advert.",
 		Source: "RFC 9568, 6.4.3; keepalived.md 3.3, 5.8 no. 2",
 	},
 	InvAnnounceRate: {
@@ -162,6 +164,18 @@ var invariants = [...]Invariant{
 		Rule:   "What a router sends is never malformed to another, and announcements can be read.",
 		Given:  "Always.",
 		Source: "RFC 9568, 5.2",
+	},
+	InvOwnAdvert: {
+		Name:   "own-advert",
+		Rule:   "A router never accepts an advert with its own source address.",
+		Given:  "Always.",
+		Source: "vrrp-facts.md 1.4: a looped or cloned advert must not be answered",
+	},
+	InvDrift: {
+		Name:   "drift",
+		Rule:   "The adverts of an undisturbed master keep the beat of its clock: lateness does not add up.",
+		Given:  "A quiet time, in which it heard nothing.",
+		Source: "RFC 9568, 6.4.3 (Adver_Timer); keepalived.md 3.1",
 	},
 }
 

@@ -67,10 +67,13 @@ type seat struct {
 	changed time.Duration // by a reload
 
 	sent      time.Duration
+	beat      time.Duration    // where the rhythm of the adverts began, beats ago
+	beats     int              // below 1: the rhythm has not begun
 	sends     [3]time.Duration // the last ones of this mastership, 0 for none
 	answerBy  time.Duration    // an advert is owed, 0 for none
 	lowerBy   time.Duration    // an announcement is owed
 	duty      time.Duration    // world time: when it last had to announce
+	listens   time.Duration    // world time: until when it listens before it goes on as master
 	announces map[netip.Addr]*announceCount
 
 	step stepFacts
@@ -141,8 +144,14 @@ func (m *monitor) gone(h *Host) {
 // resumed forgives what could not be done meanwhile.
 func (m *monitor) resumed(h *Host) {
 	for _, s := range h.proc.seats {
+		listens := time.Duration(0)
+		if s.state == vrrp.Master && s.tooLate() {
+			s.duty = m.w.now
+			listens = s.p.Interval * 3 / 2
+			s.listens = m.w.now + listens
+		}
 		if s.answerBy != 0 {
-			s.answerBy = max(s.answerBy, h.woke+answerGap(s.p))
+			s.answerBy = max(s.answerBy, h.woke+listens+answerGap(s.p))
 		}
 		if s.lowerBy != 0 {
 			s.lowerBy = max(s.lowerBy, h.woke+lowerGap(s.p))
@@ -244,6 +253,10 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 	switch a.Kind {
 	case vrrp.Accepted:
 		f.accepted = a
+		if a.Src == s.src {
+			m.fail(InvOwnAdvert, s, "accepts an advert from %v, which is its own address", a.Src)
+		}
+		s.beats = -2 // the answer, and one that was put off
 		if s.state == vrrp.Backup {
 			s.hear(now, a)
 		}
@@ -316,6 +329,9 @@ func (m *monitor) renew(p *process, now time.Duration) {
 				s.hold = 0
 			}
 			s.priority, s.changed = p.router.Priority(id), now
+			if s.listens > m.w.now {
+				s.listens = m.w.now + q.Interval*3/2
+			}
 		}
 		s.p = q
 	}

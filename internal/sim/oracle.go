@@ -68,7 +68,7 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 		if a.From == vrrp.Backup {
 			m.takeover(p, s, now)
 		}
-		s.duty, s.heard = w.now, false
+		s.duty, s.heard, s.beats = w.now, false, 0
 		s.hold = 0
 		s.learned = s.p.Interval
 		s.sends = [3]time.Duration{2: now}
@@ -121,7 +121,7 @@ func (m *monitor) takeover(p *process, s *seat, now time.Duration) {
 	latest := early + m.slack(p)
 	h := s.host
 	if h.woke > s.silence && h.woke > early {
-		if h.woke > early+s.learned && now < h.woke+s.learned {
+		if h.woke > early+s.learned && now < h.woke+s.learned && h.wokeBefore <= s.silence {
 			m.fail(InvLateWaker, s, "its timer ended %v before it ran again, and it took over %v later", h.woke-early, now-h.woke)
 			return
 		}
@@ -153,6 +153,9 @@ func (m *monitor) sending(p *process, s *seat, now time.Duration, a *vrrp.Action
 	if s.state == vrrp.Master {
 		m.spacing(p, s, now)
 		m.overlap(p, s)
+		if woke := s.host.woke; s.tooLate() && s.host.wokeBefore <= s.sent && now < woke+s.p.Interval && f.accepted == nil {
+			m.fail(InvLateWaker, s, "goes on as master %v after it woke, its last advert being %v old", now-woke, now-s.sent)
+		}
 	}
 	s.sent = now
 	if s.answerBy != 0 {
@@ -161,12 +164,30 @@ func (m *monitor) sending(p *process, s *seat, now time.Duration, a *vrrp.Action
 	}
 }
 
+// tooLate reports whether the master did not run for so long that another one
+// must have taken over.
+func (s *seat) tooLate() bool {
+	return s.host.woke-s.sent > max(masterDown(s.p, vrrp.OwnerPriority-1, s.p.Interval), 2*s.p.Interval)
+}
+
 // spacing: the next advert is not too late.
 func (m *monitor) spacing(p *process, s *seat, now time.Duration) {
 	ran := s.host.woke < s.sent
 	if gap := now - s.sent; ran && gap > s.p.Interval+m.slack(p) {
 		m.fail(InvPeriod, s, "its advert came %v after the one before", gap)
 	}
+	if !ran || len(p.members) >= burst || s.changed > s.beat {
+		s.beats = 0
+	}
+	if s.beats < 1 || !ran {
+		s.beat = now
+		s.beats += int(boolTime(ran))
+		return
+	}
+	if off := now - s.beat - time.Duration(s.beats)*s.p.Interval; off.Abs() > m.slack(p) {
+		m.fail(InvDrift, s, "after %d intervals its adverts are %v off the beat", s.beats, off)
+	}
+	s.beats++
 }
 
 // count compares how many adverts a master sends with the bound.
@@ -190,7 +211,7 @@ func (m *monitor) overlap(p *process, s *seat) {
 		if o == s || o.state != vrrp.Master || o.host.power != powerOn || sameAddress(s, o) {
 			continue
 		}
-		since := max(s.since, o.since, m.quietSince)
+		since := max(s.since, o.since, m.quietSince, s.listens, o.listens)
 		bound := max(s.p.Interval, o.p.Interval) + m.w.bounds.MaxDelay + 2*m.slack(p) + 2*m.slack(o.host.proc)
 		if s.priority == vrrp.OwnerPriority && o.priority == vrrp.OwnerPriority {
 			bound *= 4 // they may need to find out that the other does not give way
@@ -233,7 +254,9 @@ func (m *monitor) stepped(p *process, s *seat, now time.Duration, ev vrrp.Event)
 
 // unmoved: what belongs to a change of state is not done without one.
 func (m *monitor) unmoved(s *seat) {
-	if f := &s.step; f.remove || f.announce || f.sent0 > 0 {
+	// A master that did not know what it missed announces its addresses anew.
+	f := &s.step
+	if f.remove || f.announce && s.state != vrrp.Master || f.sent0 > 0 {
 		m.fail(InvTransition, s, "as %v: remove %v, announce %v, %d adverts of priority 0", s.state, f.remove, f.announce, f.sent0)
 	}
 }
@@ -247,6 +270,10 @@ func (m *monitor) heardAsMaster(p *process, s *seat, now time.Duration, a *vrrp.
 			m.fail(InvYield, s, "gave way to priority 0")
 		} else if f.sentOwn == 0 {
 			m.owe(&s.answerBy, s, now+answerGap(s.p))
+		}
+		s.duty = m.w.now
+		if !f.lower {
+			m.owe(&s.lowerBy, s, now+lowerGap(s.p))
 		}
 		return
 	}

@@ -110,11 +110,21 @@ func (w *World) addClient(spec *ClientSpec) *client {
 	return c
 }
 
+// maxSpin is how much may happen in one moment before it is taken for a loop
+// without end.
+const maxSpin = 100_000
+
 // Run lets d pass. It returns the first violation of an invariant.
 func (w *World) Run(d time.Duration) error {
 	end := w.now + d
-	for w.mon.violation == nil && len(w.queue.items) > 0 && w.queue.items[0].at <= end {
+	for spin := 0; w.mon.violation == nil && len(w.queue.items) > 0 && w.queue.items[0].at <= end; {
 		h := w.queue.pop()
+		if spin++; h.at != w.now {
+			spin = 0
+		}
+		if spin > maxSpin {
+			w.mon.fail(InvDeadline, nil, "time stands still")
+		}
 		w.now = h.at
 		h.do()
 	}
