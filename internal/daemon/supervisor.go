@@ -25,14 +25,17 @@ const (
 	startTimeout  = 10 * time.Second
 	startInterval = 5 * time.Millisecond
 
-	// lookInterval is how often the supervisor makes sure that the elector
-	// answers. hungAfter is when one that does not is killed: it is late then by
-	// what any advert_int allows, so that its peers have taken over long ago.
-	lookInterval = 5 * time.Second
-	hungAfter    = 10 * time.Second
-	// configTimeout is the same for a configuration: 4,080 instances with 255
+	// At each look the supervisor makes sure that the elector answers: it is asked
+	// at every askEvery-th look, and killed when it has not answered after
+	// hungLooks more, when its peers have taken over long ago. Looks are counted
+	// and not time, because this process may have been stopped itself, with the
+	// answers waiting.
+	lookInterval = time.Second
+	askEvery     = 5
+	hungLooks    = 5
+	// configLooks is the same for a configuration: 4,080 instances with 255
 	// addresses each take seconds.
-	configTimeout = 60 * time.Second
+	configLooks = 60
 
 	// leaveTimeout is how long an elector may take for a planned leave, and
 	// termTimeout for its end after a signal.
@@ -221,7 +224,11 @@ func (s *supervisor) run(ctx context.Context) error {
 		}
 		delay := restartDelay(failures)
 		failures++
-		s.note(slog.LevelError, fmt.Sprintf("%s; starting another in %v", text, delay))
+		when := "now"
+		if delay > 0 {
+			when = "in " + delay.String()
+		}
+		s.note(slog.LevelError, fmt.Sprintf("%s; another is started %s", text, when))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -312,7 +319,7 @@ func (s *supervisor) obtain(ctx context.Context) (*session, error) {
 	}
 	// The one before may have lost its socket only. Two must not run at once.
 	if s.last != nil && !s.last.wait(termTimeout/4) {
-		s.kill(s.last)
+		s.kill(s.last, unix.SIGTERM)
 	}
 	return s.startOne(ctx)
 }
@@ -343,7 +350,7 @@ func (s *supervisor) startOne(ctx context.Context) (*session, error) {
 			}
 			if peer.pid() != proc.pid() {
 				conn.Close()
-				s.kill(proc)
+				s.kill(proc, unix.SIGTERM)
 				return nil, fmt.Errorf("start elector: process %d listens in its place", peer.pid())
 			}
 			return s.begin(conn, proc, born)
@@ -379,10 +386,10 @@ func (s *supervisor) begin(conn net.Conn, proc process, born time.Time) (*sessio
 	return s.open(sess), nil
 }
 
-// kill ends an elector that does not do what it is asked for: by a signal that
-// makes it leave in a planned way if it can.
-func (s *supervisor) kill(p process) {
-	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+// kill ends an elector that does not do what it is asked for. SIGTERM makes it
+// leave in a planned way, if it can.
+func (s *supervisor) kill(p process, signals ...unix.Signal) {
+	for _, sig := range append(signals, unix.SIGKILL) {
 		if err := p.signal(sig); err != nil {
 			s.log.Error("elector cannot be ended", "pid", p.pid(), "err", err)
 		}

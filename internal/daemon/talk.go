@@ -2,9 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"hakeep/internal/wire"
 )
@@ -14,13 +17,16 @@ type talk struct {
 	s *supervisor
 	*session
 
-	configSent time.Time // zero when no configuration is under way
+	// silent counts looks since something was asked for that was not answered.
+	silent      int
+	quiet       int  // looks since a snapshot was asked for
+	configuring bool // a configuration is under way
 
 	// At most one snapshot is under way, for those in asked. Who asks meanwhile
 	// waits for the next one: what was under way may be older than the question.
-	snapshotSent time.Time
-	number       uint64
-	asked, next  []chan *wire.Snapshot
+	asking      bool
+	number      uint64
+	asked, next []chan *wire.Snapshot
 }
 
 // run talks until the session ends, which is an error, or until a shutdown or
@@ -72,12 +78,20 @@ func (t *talk) leave(ctx context.Context) error {
 // happened to it.
 func (t *talk) gone(err error) error {
 	t.session.close()
-	if !t.proc.wait(termTimeout / 4) {
+	if errors.Is(err, errHung) || !t.proc.wait(termTimeout/4) {
 		// It may live on, real-time and deaf: two must not run at once.
 		t.s.note(slog.LevelError, fmt.Sprintf("elector %d is killed: %v", t.proc.pid(), err))
-		t.s.kill(t.proc)
+		if errors.Is(err, errHung) {
+			t.s.kill(t.proc)
+		} else {
+			t.s.kill(t.proc, unix.SIGTERM)
+		}
 	}
-	return fmt.Errorf("elector %d is gone (%s)", t.proc.pid(), t.proc.how())
+	gone := fmt.Errorf("elector %d is gone (%s)", t.proc.pid(), t.proc.how())
+	if errors.Is(err, errHung) || errors.Is(err, errLeft) {
+		return fmt.Errorf("%w: %w", gone, err)
+	}
+	return gone
 }
 
 // end answers those who still wait for a snapshot, and keeps the progress.
@@ -121,7 +135,7 @@ func (t *talk) configure() error {
 		since = time.Since(t.born)
 	}
 	c.StartupDelay = startupDelay(&want.global, since, t.s.sinceBoot())
-	t.configSent = time.Now()
+	t.configuring = true
 	return t.send(&wire.Message{Config: &c})
 }
 
@@ -131,7 +145,7 @@ func (t *talk) applied(a *wire.Applied) {
 	if want := t.s.desired; want == nil || a.Digest != want.config.Digest {
 		return // one before
 	}
-	t.configSent = time.Time{}
+	t.configuring = false
 	if req := t.s.applying; req != nil {
 		req.reply <- applyReply{applied: a}
 		t.s.applying = nil
@@ -139,7 +153,7 @@ func (t *talk) applied(a *wire.Applied) {
 }
 
 func (t *talk) askSnapshot() error {
-	if !t.snapshotSent.IsZero() || len(t.next) == 0 {
+	if t.asking || len(t.next) == 0 {
 		return nil
 	}
 	t.asked, t.next = t.next, nil
@@ -148,7 +162,7 @@ func (t *talk) askSnapshot() error {
 
 func (t *talk) sendSnapshotRequest() error {
 	t.number++
-	t.snapshotSent = time.Now()
+	t.asking, t.quiet = true, 0
 	return t.send(&wire.Message{SnapshotRequest: &wire.SnapshotRequest{Number: t.number}})
 }
 
@@ -162,7 +176,7 @@ func (t *talk) message(m *wire.Message) error {
 			return nil
 		}
 		t.answered()
-		t.snapshotSent = time.Time{}
+		t.asking = false
 		for _, reply := range t.asked {
 			reply <- m.Snapshot
 		}
@@ -174,28 +188,41 @@ func (t *talk) message(m *wire.Message) error {
 		t.applied(m.Applied)
 	case m.Stopped != nil:
 		// It was told by somebody else, or was without main for too long.
-		return fmt.Errorf("it has left in a planned way")
+		return errLeft
 	}
 	return nil
 }
 
-func (t *talk) answered() { t.s.lastAnswer.Store(time.Now().UnixNano()) }
+func (t *talk) answered() {
+	t.silent = 0
+	t.s.lastAnswer.Store(time.Now().UnixNano())
+}
+
+var (
+	// errHung says that an elector does not answer.
+	errHung = errors.New("it does not answer")
+	// errLeft says that it has left without having been asked to.
+	errLeft = errors.New("it has left in a planned way")
+)
 
 // look makes sure that the elector answers.
 func (t *talk) look() error {
 	t.s.saveProgress()
-	if !t.configSent.IsZero() {
-		// It answers in order: no snapshot comes before this is done.
-		if late := time.Since(t.configSent); late > configTimeout {
-			return fmt.Errorf("no answer to a configuration for %v", late)
+	t.quiet++
+	if !t.asking && !t.configuring {
+		t.silent = 0
+		if t.quiet >= askEvery {
+			return t.sendSnapshotRequest()
 		}
 		return nil
 	}
-	if t.snapshotSent.IsZero() {
-		return t.sendSnapshotRequest()
+	t.silent++
+	limit := hungLooks
+	if t.configuring { // it answers in order
+		limit = configLooks
 	}
-	if late := time.Since(t.snapshotSent); late > hungAfter {
-		return fmt.Errorf("no answer for %v", late)
+	if t.silent > limit {
+		return errHung
 	}
 	return nil
 }
