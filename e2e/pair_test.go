@@ -193,6 +193,11 @@ func (i instance) TOML() string {
 	return b.String()
 }
 
+// realtimePeer gives keepalived real-time scheduling, which it does not have by
+// default: else a busy test machine makes it take over from a master that is
+// well.
+const realtimePeer = " vrrp_rt_priority 50\n vrrp_rlimit_rttime 10000000\n max_auto_priority -1\n"
+
 // Conf is the instance as keepalived.conf.
 func (i instance) Conf() string {
 	i = i.defaults()
@@ -201,7 +206,7 @@ func (i instance) Conf() string {
 		panic(err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "global_defs {\n vrrp_version %d\n}\nvrrp_instance VI_1 {\n state %s\n interface eth0\n virtual_router_id %d\n priority %s\n advert_int %g\n",
+	fmt.Fprintf(&b, "global_defs {\n vrrp_version %d\n"+realtimePeer+"}\nvrrp_instance VI_1 {\n state %s\n interface eth0\n virtual_router_id %d\n priority %s\n advert_int %g\n",
 		i.version, i.state, i.vrid, i.priority, d.Seconds())
 	b.WriteString(" virtual_ipaddress {\n")
 	for _, a := range i.addrs {

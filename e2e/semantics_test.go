@@ -142,6 +142,7 @@ func TestPreemptDelay(t *testing.T) {
 	awaitState(t, hk, "BACKUP")
 	began := time.Now()
 	awaitState(t, hk, "MASTER")
+	awaitAdverts(t, c, "192.0.2.1", 1)
 	first := adverts(c.Frames(), "192.0.2.1")[0]
 	if waited := first.at.Sub(began); waited < 1900*time.Millisecond {
 		t.Errorf("took over after %v, want about 2 s", waited)
@@ -259,7 +260,7 @@ func TestManyVRIDs(t *testing.T) {
 	const n = 250
 	p := newPair(t)
 	var toml, conf strings.Builder
-	conf.WriteString("global_defs {\n vrrp_version 3\n}\n")
+	conf.WriteString("global_defs {\n vrrp_version 3\n" + realtimePeer + "}\n")
 	for i := 1; i <= n; i++ {
 		prioA, prioB := 100, 200
 		if i%2 == 0 {
