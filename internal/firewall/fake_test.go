@@ -21,6 +21,7 @@ type fakeKernel struct {
 	applied [][]op // also those that were refused
 	refused int
 	readErr error
+	lossy   int          // so many reads leave elements out
 	applyFn func() error // before the next apply
 	changes chan change
 }
@@ -31,7 +32,14 @@ func (k *fakeKernel) read() (*table, uint32, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reads++
-	return cloneTable(k.t), k.gen, k.readErr
+	t := cloneTable(k.t)
+	if k.lossy > 0 && t != nil {
+		k.lossy--
+		for _, s := range t.sets {
+			clear(s.elems)
+		}
+	}
+	return t, k.gen, k.readErr
 }
 
 func (k *fakeKernel) generation() (uint32, error) {

@@ -33,12 +33,14 @@ type Firewall struct {
 	log    *slog.Logger
 	kernel kernel
 
-	mu       sync.Mutex
-	known    bool   // Set was called
-	wanted   *table // valid if known
-	verified bool   // read back and found equal, at generation gen
+	mu       sync.Mutex // held while the kernel is asked
+	known    bool       // Set was called
+	wanted   *table     // valid if known
+	verified bool       // read back and found equal, at generation gen
 	gen      uint32
-	stats    Stats
+
+	statsMu sync.Mutex // apart from mu: status never waits for the kernel
+	stats   Stats
 }
 
 // Times of Run.
@@ -47,6 +49,11 @@ const (
 	retryInterval  = 5 * time.Second // without events, or while the table is not right
 	repairBurst    = 10              // repairs at once
 	repairInterval = time.Second     // then one in this time
+
+	// Pauses of readSettled, doubled each time: 62 ms together, so that a
+	// repair stays within 100 ms.
+	settleFirst = 2 * time.Millisecond
+	settleLast  = 32 * time.Millisecond
 )
 
 // Open prepares the firewall: its sockets belong to the network namespace of
@@ -94,14 +101,18 @@ func (f *Firewall) Set(r Rules) error {
 // the lock.
 func (f *Firewall) converge() error {
 	err := f.tryConverge()
-	f.stats.Err = err
+	f.setErr(err)
 	return err
 }
 
 func (f *Firewall) tryConverge() error {
 	var applied error
 	for attempt := range 4 {
-		actual, gen, err := f.kernel.read()
+		read := f.kernel.read
+		if attempt > 0 {
+			read = f.readSettled
+		}
+		actual, gen, err := read()
 		if err != nil {
 			if f.wanted == nil && errors.Is(err, errUnsupported) {
 				f.verified = true
@@ -114,7 +125,7 @@ func (f *Firewall) tryConverge() error {
 			return nil
 		}
 		ops := plan(actual, f.wanted)
-		if attempt > 0 {
+		if applied != nil || attempt > 1 {
 			// Somebody was faster, or a step did not do what it says.
 			ops = planReplace(f.wanted)
 		}
@@ -126,11 +137,32 @@ func (f *Firewall) tryConverge() error {
 	return fmt.Errorf("table %s is not what was written to it", f.name)
 }
 
-// Stats tells how the table is.
+// readSettled reads the table, again if nothing but elements are missing: the
+// kernel leaves some out of a dump while it makes the hash table of a set
+// larger, which goes on for milliseconds after they were added.
+func (f *Firewall) readSettled() (*table, uint32, error) {
+	for pause := settleFirst; ; pause *= 2 {
+		actual, gen, err := f.kernel.read()
+		if err != nil || pause > settleLast || !actual.lacksElements(f.wanted) {
+			return actual, gen, err
+		}
+		<-time.After(pause)
+	}
+}
+
+// Stats tells how the table is. It does not wait for the kernel.
 func (f *Firewall) Stats() Stats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.statsMu.Lock()
+	defer f.statsMu.Unlock()
 	return f.stats
+}
+
+// setErr notes the error, or that there is none, and returns the former.
+func (f *Firewall) setErr(err error) (old error) {
+	f.statsMu.Lock()
+	defer f.statsMu.Unlock()
+	old, f.stats.Err = f.stats.Err, err
+	return old
 }
 
 // Close lets go of the kernel. With remove the table is deleted first. Run
@@ -200,7 +232,7 @@ func (f *Firewall) look(by change, allowed func() time.Duration) time.Duration {
 	}
 	right, err := f.inspect()
 	if err != nil {
-		f.fail(err)
+		f.fail(f.setErr(err), err)
 		return retryInterval
 	}
 	if right {
@@ -210,11 +242,14 @@ func (f *Firewall) look(by change, allowed func() time.Duration) time.Duration {
 		return wait
 	}
 	began := time.Now()
+	old := f.Stats().Err
 	if err := f.converge(); err != nil {
-		f.fail(err)
+		f.fail(old, err)
 		return retryInterval
 	}
+	f.statsMu.Lock()
 	f.stats.Restored++
+	f.statsMu.Unlock()
 	f.log.Warn("nftables table put back", "by", by.comm, "thread", by.pid, "took", time.Since(began))
 	return 0
 }
@@ -229,23 +264,22 @@ func (f *Firewall) inspect() (bool, error) {
 	if f.verified && gen == f.gen {
 		return true, nil
 	}
-	actual, gen, err := f.kernel.read()
+	actual, gen, err := f.readSettled()
 	if err != nil {
 		return false, err
 	}
 	f.verified = actual.equal(f.wanted)
 	f.gen = gen
 	if f.verified {
-		f.stats.Err = nil
+		f.setErr(nil)
 	}
 	return f.verified, nil
 }
 
 // fail notes an error; it is logged when it is new.
-func (f *Firewall) fail(err error) {
-	if f.stats.Err == nil || f.stats.Err.Error() != err.Error() {
+func (f *Firewall) fail(old, err error) {
+	if old == nil || old.Error() != err.Error() {
 		f.log.Error("nftables table cannot be kept", "err", err)
 	}
 	f.verified = false
-	f.stats.Err = err
 }

@@ -149,6 +149,29 @@ func (t *table) equal(o *table) bool {
 		maps.EqualFunc(t.sets, o.sets, (*setState).equal) && maps.EqualFunc(t.chains, o.chains, (*chainState).equal)
 }
 
+// lacksElements reports whether t would equal o with more elements in its
+// sets.
+func (t *table) lacksElements(o *table) bool {
+	if t == nil || o == nil || t.foreign != "" || o.foreign != "" || len(t.sets) != len(o.sets) ||
+		!maps.EqualFunc(t.chains, o.chains, (*chainState).equal) {
+		return false
+	}
+	missing := 0
+	for name, s := range t.sets {
+		w := o.sets[name]
+		if w == nil || !s.sameDefinition(w) {
+			return false
+		}
+		for id, e := range s.elems {
+			if v, ok := w.elems[id]; !ok || !sameValue(e, v) {
+				return false
+			}
+		}
+		missing += len(w.elems) - len(s.elems)
+	}
+	return missing > 0
+}
+
 func (s *setState) equal(o *setState) bool {
 	return s.sameDefinition(o) && maps.EqualFunc(s.elems, o.elems, sameValue)
 }
