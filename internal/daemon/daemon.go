@@ -71,6 +71,7 @@ type daemon struct {
 	history    *history
 	linkExists func(string) bool
 	signals    <-chan os.Signal
+	patience   time.Duration // with an elector that shall apply a configuration
 	current    atomic.Pointer[inForce]
 
 	requests  chan reloadRequest
@@ -151,6 +152,7 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 		opts: o, log: o.Logger, started: time.Now(),
 		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(),
 		linkExists: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
+		patience:   applyTimeout,
 		requests:   make(chan reloadRequest), outcomes: make(chan outcome, 1),
 		snapshots: make(chan *wire.Snapshot, 1), stopped: make(chan struct{}),
 	}

@@ -129,7 +129,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 // applyConfig hands a configuration to the elector and waits until it is in
 // force.
 func (d *daemon) applyConfig(ctx context.Context, next *inForce) (*wire.Applied, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, applyTimeout, fmt.Errorf("the elector does not answer for %v", applyTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, d.patience, fmt.Errorf("the elector does not answer for %v", d.patience))
 	defer cancel()
 	return d.supervisor.apply(ctx, &target{config: next.wire, global: next.config.Global})
 }

@@ -27,7 +27,7 @@ type bench struct {
 	fakes  *fakeElectors
 	cancel context.CancelFunc
 
-	mu     sync.Mutex // guards what follows
+	mu       sync.Mutex // guards what follows
 	notes    []string
 	events   []string // "!" before those that were not replayed
 	progress progress
