@@ -96,7 +96,11 @@ func (r *checkResult) print(w io.Writer, asJSON bool) error {
 	if !r.OK {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%s: the configuration can be used (%d instances)\n", r.File, r.Instances)
+	what := fmt.Sprintf("%d instances", r.Instances)
+	if r.Instances == 1 {
+		what = "1 instance"
+	}
+	_, err := fmt.Fprintf(w, "%s: the configuration can be used (%s)\n", r.File, what)
 	return err
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -28,17 +30,26 @@ Exit codes: 0 done, 2 no daemon is running, 5 not permitted.`,
   hakeep events --json | jq 'select(.kind == "transition")'`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out := cmd.OutOrStdout()
-			enc := json.NewEncoder(out)
-			err := control.NewClient(sock.path()).Events(cmd.Context(), follow, func(ev *status.Event) error {
-				if asJSON {
-					return enc.Encode(ev)
+			print := eventPrinter(cmd.OutOrStdout(), asJSON)
+			client := control.NewClient(sock.path())
+			if follow {
+				err := client.Events(cmd.Context(), true, print)
+				if cmd.Context().Err() != nil {
+					return nil // Ctrl-C is how following ends
 				}
-				_, err := fmt.Fprintf(out, "%s  %s\n", ev.Time.Local().Format("2006-01-02 15:04:05.000"), ev)
 				return err
+			}
+			var events []status.Event
+			err := client.Events(cmd.Context(), false, func(ev *status.Event) error {
+				events = append(events, *ev)
+				return nil
 			})
-			if cmd.Context().Err() != nil {
-				return nil // Ctrl-C is how following ends
+			// A daemon that found an elector running hears of its past later.
+			slices.SortStableFunc(events, func(a, b status.Event) int { return a.Time.Compare(b.Time) })
+			for i := range events {
+				if err := print(&events[i]); err != nil {
+					return err
+				}
 			}
 			return err
 		},
@@ -47,4 +58,15 @@ Exit codes: 0 done, 2 no daemon is running, 5 not permitted.`,
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "wait for further events")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one event a line")
 	return cmd
+}
+
+func eventPrinter(w io.Writer, asJSON bool) func(*status.Event) error {
+	enc := json.NewEncoder(w)
+	return func(ev *status.Event) error {
+		if asJSON {
+			return enc.Encode(ev)
+		}
+		_, err := fmt.Fprintf(w, "%s  %s\n", ev.Time.Local().Format("2006-01-02 15:04:05.000"), ev)
+		return err
+	}
 }

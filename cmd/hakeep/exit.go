@@ -12,7 +12,7 @@ import (
 	"hakeep/internal/daemon"
 )
 
-// The exit codes. They are an interface: docs/operation.md lists them.
+// The exit codes. They are an interface: scripts and units rely on them.
 const (
 	exitFailure    = 1  // runtime failure; an instance is in FAULT
 	exitNoDaemon   = 2  // commands: no daemon is running

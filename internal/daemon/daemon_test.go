@@ -450,11 +450,13 @@ func TestStatusWithoutElector(t *testing.T) {
 	t.Parallel()
 	r := started(t, vi1)
 	e := r.fakes.latest()
-	e.lock(func() { e.hold = make(chan struct{}) })
+	hold := make(chan struct{})
+	e.lock(func() { e.hold = hold })
 	doc, err := r.client.Status(t.Context())
 	if err != nil || doc.OK || doc.Elector.Running || doc.Elector.Error == "" || doc.Instance("VI_1").State != status.StateUnknown {
 		t.Errorf("got %+v, %v", doc, err)
 	}
+	close(hold)
 	r.stop()
 }
 
