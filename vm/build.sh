@@ -109,7 +109,7 @@ ln -sfn /run/lock "$root/var/lock"
 # No terminals, no logins, no D-Bus.
 for unit in getty.target systemd-logind.service systemd-networkd.service systemd-resolved.service \
 	systemd-timesyncd.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
-	keepalived.service ipvsadm.service nftables.service apt-daily.timer e2scrub_all.timer fstrim.timer; do
+	proc-sys-fs-binfmt_misc.automount keepalived.service ipvsadm.service nftables.service apt-daily.timer e2scrub_all.timer fstrim.timer; do
 	ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 # busybox stands in for what has no package of its own here.

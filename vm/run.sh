@@ -91,7 +91,7 @@ cat "$cache/base.cpio" "$tmp/job.cpio" >"$tmp/initrd"
 rm -rf "$tmp/root"
 
 init=/init
-[ "${SYSTEMD:-}" != 1 ] || init="/lib/systemd/systemd systemd.unit=vm-job.service systemd.show_status=0 systemd.log_target=console systemd.log_color=0"
+[ "${SYSTEMD:-}" != 1 ] || init="/lib/systemd/systemd systemd.unit=vm-job.service systemd.show_status=error"
 # TCG is named, since a /dev/kvm that opens may still not run this kernel. Without
 # rdrand the first random number waits a second; the self-tests of the kernel's
 # cryptography would take another.

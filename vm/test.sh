@@ -1,0 +1,44 @@
+#!/bin/bash
+# Runs the tests that need a virtual machine, and says how long each part took.
+# HAKEEP_BIN is the statically linked hakeep under test, bin/hakeep unless set.
+# Arguments go to the test programs, for example -run TestPair/vlan -v.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=${HAKEEP_BIN:-bin/hakeep}
+[ -x "$bin" ] || { echo "test.sh: no $bin: run make build" >&2; exit 1; }
+export CGO_ENABLED=0 HAKEEP_E2E=strict
+failed=
+
+part() {
+	local name=$1 began=$SECONDS code=0
+	shift
+	"$@" || code=$?
+	echo "$name: exit status $code after $((SECONDS - began)) s"
+	[ $code -eq 0 ] || failed="$failed $name"
+}
+
+# Parents: the whole program over VLANs, bonds and VRF; and the sockets alone,
+# whose test is skipped where the kernel has no such interface.
+parents() {
+	ADD="$bin:/job/hakeep" HAKEEP_BIN=/job/hakeep go test -count=1 -tags vm -exec "$PWD/vm/run.sh" ./vm/ "$@"
+}
+sockets() {
+	go test -count=1 -exec "$PWD/vm/run.sh" ./vrrp/vrrpnet/ -run TestParents
+}
+
+# The service: hakeep installed as a package does it, systemd as PID 1.
+service() {
+	local unit=packaging/hakeep.service program add
+	[ -f "$unit" ] || { echo "test.sh: no $unit" >&2; return 1; }
+	program=$(sed -n 's/^ExecStart=[-@:+!]*\([^ ]*\).*/\1/p' "$unit" | head -n 1)
+	add="$bin:$program $unit:/usr/lib/systemd/system/hakeep.service"
+	for f in packaging/hakeep.sysusers packaging/sysusers.d/hakeep.conf packaging/hakeep.sysusers.conf; do
+		[ ! -f $f ] || add="$add $f:/usr/lib/sysusers.d/hakeep.conf"
+	done
+	SYSTEMD=1 ADD="$add" HAKEEP_BIN="$program" go test -count=1 -tags vm -exec "$PWD/vm/run.sh" ./vm/systemd/ "$@"
+}
+
+part parents parents "$@"
+part sockets sockets
+part service service "$@"
+[ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }
