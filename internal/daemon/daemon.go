@@ -84,7 +84,8 @@ type daemon struct {
 	reloading bool                  // a start or a reload is under way
 	waiting   []chan *status.Reload // for that one
 	queued    []chan *status.Reload // for the next one; not nil if one is wanted
-	counts    map[string]int        // instances by state
+	counts    map[string]int        // instances by state; nil before the first snapshot
+	slow      int                   // the elector that was reported not to be real-time
 }
 
 // reloadRequest asks the loop for a reload.
@@ -161,6 +162,10 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	}
 	d.current.Store(&inForce{config: cfg, wire: &wire.Config{}, rules: rules(cfg), loaded: d.started})
 	s := d.supervisor
+	if w := d.notify.watchdog; w > 0 {
+		// Answers have to be younger than the watchdog's time.
+		s.askEvery = max(min(askEvery, int(w/4/lookInterval)), 1)
+	}
 	s.logged = readProgress(o.RuntimeDir)
 	s.save = func(p progress) error { return writeProgress(o.RuntimeDir, p) }
 	s.event, s.note = d.electorEvent, d.electorNote
@@ -327,11 +332,18 @@ func (d *daemon) count(snap *wire.Snapshot) {
 	for i := range snap.Instances {
 		d.counts[strings.ToLower(snap.Instances[i].State)]++
 	}
+	if !snap.Realtime && d.current.Load().config.Global.Realtime && d.slow != snap.PID {
+		d.slow = snap.PID
+		d.log.Warn("elector is not real-time", "pid", snap.PID, "reason", snap.RealtimeReason)
+	}
 	d.describe()
 }
 
 // describe tells the service manager how things are.
 func (d *daemon) describe() {
+	if d.counts == nil {
+		return
+	}
 	text := fmt.Sprintf("%d master, %d backup, %d fault", d.counts["master"], d.counts["backup"], d.counts["fault"])
 	if n := d.counts["init"]; n > 0 {
 		text += fmt.Sprintf(", %d init", n)

@@ -375,7 +375,7 @@ func TestReloadRefused(t *testing.T) {
 			if !strings.Contains(r.log.String(), "reload refused") {
 				t.Errorf("log:\n%s", r.log)
 			}
-			r.await("STATUS=")
+			r.await("STATUS=1 master, 0 backup, 0 fault; last reload refused: ")
 			r.stop()
 		})
 	}

@@ -54,7 +54,11 @@ func logEvent(log *slog.Logger, ev *wire.Event) {
 	if ev.Peer.IsValid() {
 		add("peer", ev.Peer.String())
 	}
-	add("text", ev.Text)
+	if ev.Text == "" {
+		add("text", status.Explain(ev.Reason))
+	} else {
+		add("text", ev.Text)
+	}
 	if !ev.Time.IsZero() {
 		add("at", ev.Time.Format("15:04:05.000000"))
 	}

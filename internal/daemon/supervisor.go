@@ -66,6 +66,8 @@ type supervisor struct {
 	event    func(ev *wire.Event, replayed bool)
 	snapshot func(*wire.Snapshot)
 	note     func(level slog.Level, text string)
+	// askEvery is how many looks there are from one question to the next.
+	askEvery int
 	// save keeps progress for the next main.
 	save func(progress) error
 
@@ -114,6 +116,7 @@ func newSupervisor(log *slog.Logger, e electors) *supervisor {
 		sinceBoot: sinceBoot,
 		event:     func(*wire.Event, bool) {},
 		snapshot:  func(*wire.Snapshot) {},
+		askEvery:  askEvery,
 		note:      func(slog.Level, string) {},
 		save:      func(progress) error { return nil },
 		requests:  make(chan any),

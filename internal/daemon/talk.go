@@ -22,6 +22,8 @@ type talk struct {
 	quiet       int  // looks since a snapshot was asked for
 	configuring bool // a configuration is under way
 
+	saved time.Time // when the progress of events was saved
+
 	// At most one snapshot is under way, for those in asked. Who asks meanwhile
 	// waits for the next one: what was under way may be older than the question.
 	asking      bool
@@ -142,6 +144,7 @@ func (t *talk) configure() error {
 // applied answers who asked for the configuration that is in force now.
 func (t *talk) applied(a *wire.Applied) {
 	t.digest = a.Digest
+	t.quiet = t.s.askEvery
 	if want := t.s.desired; want == nil || a.Digest != want.config.Digest {
 		return // one before
 	}
@@ -171,6 +174,13 @@ func (t *talk) message(m *wire.Message) error {
 	switch {
 	case m.Event != nil:
 		t.s.heard(m.Event)
+		if m.Event.Kind == wire.EventTransition {
+			t.quiet = t.s.askEvery // the service manager is told the new state soon
+		}
+		if time.Since(t.saved) >= lookInterval {
+			t.saved = time.Now()
+			t.s.saveProgress()
+		}
 	case m.Snapshot != nil:
 		if m.Snapshot.Number != t.number {
 			return nil
@@ -211,7 +221,7 @@ func (t *talk) look() error {
 	t.quiet++
 	if !t.asking && !t.configuring {
 		t.silent = 0
-		if t.quiet >= askEvery {
+		if t.quiet >= t.s.askEvery {
 			return t.sendSnapshotRequest()
 		}
 		return nil

@@ -53,10 +53,14 @@ func FromElector(ev *wire.Event) Event {
 	if level == "" {
 		level = "info"
 	}
+	text := ev.Text
+	if text == "" {
+		text = Explain(ev.Reason)
+	}
 	return Event{
 		Time: ev.Time, Kind: string(ev.Kind), Level: level, Instance: ev.Instance,
 		From: ev.From, To: ev.To, Why: ev.Cause, Priority: int(ev.Priority),
-		Reason: ev.Reason, Count: ev.Count, Peer: ev.Peer, Interface: ev.Interface, Text: ev.Text, Lost: ev.Lost,
+		Reason: ev.Reason, Count: ev.Count, Peer: ev.Peer, Interface: ev.Interface, Text: text, Lost: ev.Lost,
 	}
 }
 
@@ -78,7 +82,7 @@ func (e *Event) String() string {
 	case string(wire.EventTransition):
 		fmt.Fprintf(&b, "%s -> %s (%s), priority %d", e.From, e.To, e.Why, e.Priority)
 	case string(wire.EventNotice):
-		fmt.Fprintf(&b, "packets with %s: %d", e.Reason, e.Count)
+		fmt.Fprintf(&b, "%d x %s", e.Count, e.Reason)
 		e.from(&b)
 	case string(wire.EventLowerPriority):
 		b.WriteString("master of lower priority heard")

@@ -15,6 +15,7 @@ import (
 
 	"hakeep/internal/config"
 	"hakeep/internal/wire"
+	"hakeep/vrrp"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite golden files")
@@ -216,7 +217,7 @@ func TestEventText(t *testing.T) {
 		},
 		{
 			"notice", FromElector(&wire.Event{Kind: wire.EventNotice, Level: "warn", Interface: "eth0", Reason: "ttl", Count: 3, Peer: peer, Lost: 2}),
-			"(2 events lost before) warn: eth0: packets with ttl: 3 from 192.0.2.2",
+			"(2 events lost before) warn: eth0: 3 x ttl from 192.0.2.2: " + Explain("ttl"),
 		},
 		{
 			"lower", FromElector(&wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: "VI_1", Peer: peer}),
@@ -255,5 +256,18 @@ func TestReloadSummary(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// Every reason of a packet is explained.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	for r := vrrp.ReasonNone + 1; r < vrrp.NumReasons; r++ {
+		if Explain(r.String()) == "" {
+			t.Errorf("%s is not explained", r)
+		}
+	}
+	if got := Explain("nonsense"); got != "" {
+		t.Errorf("got %q", got)
 	}
 }
