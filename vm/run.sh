@@ -32,11 +32,16 @@ die() {
 qemu=$(command -v qemu-system-x86_64) || die "qemu-system-x86_64 is missing: run packaging/test-vm-deps.sh as root"
 [ -s "$cache/base.cpio" ] && [ -s "$cache/vmlinuz" ] || die "no image: run vm/build.sh"
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/hakeep-vm.XXXXXX")
+# A run that was killed leaves its directory behind.
+for old in "${TMPDIR:-/tmp}"/hakeep-vm.*.*; do
+	owner=${old##*/hakeep-vm.}
+	[ ! -O "$old" ] || [ -d "/proc/${owner%%.*}" ] || rm -rf "$old"
+done
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/hakeep-vm.$$.XXXXXX")
 pid=
 finish() {
-	# qemu ends with its parent, see below.
-	[ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null || true
+	# The machine ends with its parent, see below.
+	[ -z "$pid" ] || { kill -TERM "$pid" 2>/dev/null && wait "$pid"; } || true
 	rm -rf "$tmp"
 }
 trap finish EXIT
