@@ -48,6 +48,8 @@ type addrThread struct {
 	slot   *desiredSlot
 	rt     realtime
 
+	groups  *netif.Groups
+	config  *wire.Config
 	links   map[string]netif.Link
 	routers map[string]bool // whether an interface forwards IPv6
 	known   map[netif.Key]netif.Addr
@@ -58,6 +60,7 @@ type addrThread struct {
 func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realtime) *addrThread {
 	t := &addrThread{
 		clock: c, kernel: k, inbox: b, slot: s, rt: rt,
+		groups: netif.NewGroups(), config: &wire.Config{},
 		links: map[string]netif.Link{}, known: map[netif.Key]netif.Addr{},
 	}
 	t.rec = netif.NewReconciler(k, netif.Options{
@@ -111,9 +114,12 @@ func (t *addrThread) run(ctx context.Context) error {
 func (t *addrThread) turn() {
 	desired, config, events := t.slot.take()
 	if config != nil {
+		t.config = config
 		t.rec.SetOwned(ownedBy(config, t.kernel.MarksSupported()))
 	}
-	t.linkEvents(events)
+	if t.linkEvents(events) || config != nil {
+		t.joinGroups()
+	}
 	if desired != nil {
 		t.routers = map[string]bool{} // forwarding may have been switched
 		err := t.rec.Sync(t.clock.now(), desired.addrs)
@@ -241,23 +247,43 @@ func (t *addrThread) readLinks() error {
 	return nil
 }
 
-// linkEvents keeps the links up to date. Addresses on one that has another MAC
-// now (a bond that failed over) are announced with it.
-func (t *addrThread) linkEvents(events []netif.Event) {
+// joinGroups is a member of the solicited-node groups of all virtual addresses,
+// also as a backup.
+func (t *addrThread) joinGroups() {
+	var want []netif.Membership
+	for i := range t.config.Instances {
+		for _, a := range t.config.Instances[i].Addresses {
+			if l, ok := t.links[a.Link]; ok && a.Prefix.Addr().Is6() && l.Multicast {
+				want = append(want, netif.Membership{Index: l.Index, Group: netif.SolicitedNode(a.Prefix.Addr())})
+			}
+		}
+	}
+	t.note(t.groups.Sync(want))
+}
+
+// linkEvents keeps the links up to date and reports whether one appeared or
+// vanished. Addresses on one that has another MAC now (a bond that failed over)
+// are announced with it.
+func (t *addrThread) linkEvents(events []netif.Event) (changed bool) {
 	for _, ev := range events {
 		switch ev.Kind {
 		case netif.EventLink:
 			old, known := t.links[ev.Link.Name]
 			t.links[ev.Link.Name] = ev.Link
+			changed = changed || !known || old.Index != ev.Link.Index
 			if known && old.MAC != ev.Link.MAC {
 				t.announceAgain(ev.Link.Name)
 			}
 		case netif.EventLinkGone:
 			delete(t.links, ev.Link.Name)
+			t.groups.Forget(ev.Link.Index)
+			changed = true
 		case netif.EventResync:
 			t.note(t.readLinks())
+			changed = true
 		}
 	}
+	return changed
 }
 
 func (t *addrThread) announceAgain(link string) {
