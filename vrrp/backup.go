@@ -11,7 +11,7 @@ func (in *instance) toBackup(r *Router, now time.Duration, cause Cause) {
 		in.dropMastership(r)
 	}
 	in.become(r, now, Backup, cause)
-	in.ignored, in.holdUntil = false, 0
+	in.ignored, in.followed, in.holdUntil = false, false, 0
 	in.arm(now, waitMasterDown)
 }
 
@@ -44,7 +44,7 @@ func (in *instance) backupAdvert(now time.Duration, src netip.Addr, a *Advert) {
 // timer.
 func (in *instance) follow(now time.Duration, src netip.Addr, a *Advert) {
 	in.master, in.masterPriority = src, a.Priority
-	in.learned = a.Interval
+	in.learned, in.followed = a.Interval, true
 	in.ignored, in.wants = false, false
 	in.arm(now, waitMasterDown)
 }

@@ -44,7 +44,7 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 	b = p.fingerprint(b)
 	b = append(b, byte(in.state), byte(in.faults), byte(in.faults>>8), byte(in.wait), in.masterPriority,
 		flag(in.ignored)|flag(in.graced)<<1|flag(in.demoted)<<2|flag(in.holdUntil != 0)<<3|flag(in.rogueSince != 0)<<4|
-			flag(in.tracked)<<5|flag(in.wants)<<6)
+			flag(in.tracked)<<5|flag(in.wants)<<6|flag(in.followed)<<7)
 	b = binary.BigEndian.AppendUint16(b, uint16(in.weight))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.linkWeight))
 	b = binary.BigEndian.AppendUint32(b, uint32(in.link))

@@ -36,8 +36,10 @@ type instance struct {
 	armed time.Duration
 	wait  waitKind
 
-	// learned is Active_Adver_Interval.
-	learned time.Duration
+	// learned is Active_Adver_Interval; followed is set when a master's advert has
+	// taught it, and not the configuration.
+	learned  time.Duration
+	followed bool
 	// master and masterPriority are of the last advert that was followed.
 	master         netip.Addr
 	masterPriority uint8

@@ -11,7 +11,7 @@ func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
 	in.learned = in.p.Interval
 	in.demoted = false
 	in.forgetRogue()
-	in.ignored, in.holdUntil = false, 0
+	in.ignored, in.followed, in.holdUntil = false, false, 0
 	in.master, in.masterPriority = netip.Addr{}, 0
 	in.advertise(r, now, in.priority())
 	in.become(r, now, Master, cause)

@@ -124,7 +124,7 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 	}
 	late := in.late(now) || in.graced // and has to listen first, see masterTimeout
 	in.p = p
-	if in.state != Backup || !in.master.IsValid() || in.ignored || p.Version == V2 {
+	if !in.followed || p.Version == V2 {
 		in.learned = p.Interval // nothing was learned that goes on
 	}
 	switch {
