@@ -352,6 +352,7 @@ func TestToleratedOddities(t *testing.T) {
 		{"no address on either side", none, nil, ReasonNoAddresses, true},
 		{"first not link-local", with(testParams6(100), func(p *Params) { p.Addrs = ips("2001:db8::10", "fe80::10") }), nil, ReasonNotLinkLocal, true},
 		{"first link-local", testParams6(100), nil, ReasonNone, false},
+		{"ipv6 has one form whatever v3_checksum_as_v2 says", with(testParams6(100), func(p *Params) { p.Form = ChecksumPlain }), nil, ReasonNone, false},
 		{"interval", testParams(100), func(a *Advert) { a.Interval = 2 * second }, ReasonIntervalDiffers, false},
 		{"checksum form", testParams(100), func(a *Advert) { a.Form = ChecksumPlain }, ReasonChecksumForm, false},
 		{"checksum form of v3_checksum_as_v2", with(testParams(100), func(p *Params) { p.Form = ChecksumPlain }), func(a *Advert) { a.Form = ChecksumPseudo }, ReasonChecksumForm, false},

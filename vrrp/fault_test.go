@@ -228,6 +228,9 @@ func TestSource(t *testing.T) {
 		{"owner: its virtual one", with(testParams(100), owned), []string{ownAddr}, nil, ownAddr},
 		// Two routers that back each other up (RFC 9568, 4.2).
 		{"beside an owner of the address", testParams(100), []string{ownAddr}, []*Params{elsewhere}, ownAddr},
+		{"beside an owner and another that has the address too", testParams(100), []string{ownAddr}, []*Params{elsewhere, with(testParams(1), func(p *Params) {
+			p.Name, p.VRID, p.Excluded = "OTHER", 53, ips(ownAddr)
+		})}, ownAddr},
 		{"beside an owner of an address that is not there", testParams(100), []string{"192.0.2.10"}, []*Params{elsewhere}, ""},
 		{"link-local", testParams6(100), []string{"2001:db8::5", ownAddr6, ownAddr}, nil, ownAddr6},
 		{"link-local that is not virtual", testParams6(100), []string{"fe80::10", ownAddr6}, nil, ownAddr6},

@@ -326,8 +326,9 @@ func TestRogueOwner(t *testing.T) {
 		h.expect(h.hear(500*ms, lowerAddr, 255), "noted two-owners, accepted 255, send 255, announce-lower")
 		h.expect(h.until(1500*ms), "send 255")
 		h.expect(h.hear(1500*ms, lowerAddr, 255), "noted two-owners, accepted 255, send 255, announce-lower")
-		h.expect(h.until(2500*ms), "send 255")
-		h.expect(h.hear(2500*ms, lowerAddr, 255), "noted two-owners, accepted 255, remove, MASTER>BACKUP higher-priority-backup")
+		h.expect(h.hear(1800*ms, lowerAddr, 255), "noted two-owners, accepted 255")
+		h.expect(h.until(2*second), "send 255")
+		h.expect(h.hear(2100*ms, lowerAddr, 255), "noted two-owners, accepted 255, remove, MASTER>BACKUP higher-priority-backup")
 		if p, q := h.state().Priority, h.r.Priority(1); p != 254 || q != 254 {
 			t.Errorf("priority %d and %d, want 254", p, q)
 		}
@@ -385,13 +386,15 @@ func TestShutdown(t *testing.T) {
 		h.expect(h.until(now+100*second), "")
 		h.expect(h.hear(h.now, lowerAddr, 50), "discarded startup")
 		h.expect(h.link(h.now, false, ownAddr), "")
+		h.expect(h.link(h.now, true, higherAddr), "")
 		h.expect(h.link(h.now, true, ownAddr), "")
 		h.expect(h.step(h.now, AddressTaken{1}), "")
-		h.expect(h.reload(h.now, h.r.instances[0].p), "")
-		h.expect(h.step(h.now, Shutdown{}), "")
+		h.expect(h.step(h.now, Tracked{ID: 1, Weight: 10}), "")
 		if d, ok := h.r.NextDeadline(); ok {
 			t.Errorf("a stopped router awaits %v", d)
 		}
+		h.expect(h.reload(h.now, h.r.instances[0].p), "")
+		h.expect(h.step(h.now, Shutdown{}), "")
 	}
 	t.Run("master", func(t *testing.T) {
 		t.Parallel()

@@ -359,16 +359,21 @@ func TestEveryParameterCounts(t *testing.T) {
 // TestClone: what happens to the one does not happen to the other.
 func TestClone(t *testing.T) {
 	t.Parallel()
-	h := newMaster(t, testParams(100))
+	// The second one's deadline is the earliest, and in the clone it is not.
+	soon := with(testParams(101), func(p *Params) { p.Name, p.VRID = "VI_2", 52 })
+	h := newHost(t, testParams(100), soon, with(soon, func(p *Params) { p.Name, p.VRID = "VI_3", 53 }))
 	other := &host{t: t, r: h.r.Clone(), now: h.now}
 	before := snapshot(h)
-	other.hear(other.now, lowerAddr, 200)
+	other.hearFrom(2*second, soon, lowerAddr, 200)
 	other.step(other.now, LinkGone{"eth0"})
 	other.reload(other.now, testParams(50), with(testParams(100), func(p *Params) { p.VRID = 52 }))
 	if d := cmp.Diff(before, snapshot(h), addrEqual, cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("the original changed (-before +after):\n%s", d)
 	}
-	h.expect(h.until(h.now+second), "send 100")
+	if d, _ := h.r.NextDeadline(); d != MasterDownInterval(V3, 101, second, 3) {
+		t.Errorf("the original's next deadline is %v", d)
+	}
+	h.expect(h.step(h.state().Deadline-second/256, Timeout{Limit: 1}), "#2 send 101, #2 BACKUP>MASTER master-timeout, #2 install, #2 announce")
 }
 
 func TestUnknownEvent(t *testing.T) {

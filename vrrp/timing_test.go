@@ -99,23 +99,27 @@ func TestHeap(t *testing.T) {
 		if want := earliest(h.r); !ok || d != want {
 			t.Fatalf("at %v the next deadline is %v, want %v", h.now, d, want)
 		}
-		if random.IntN(4) == 0 {
-			p := h.r.instances[random.IntN(1000)].p
-			priority := uint8(random.IntN(256))
-			h.hearFrom(h.now, p, higherAddr, priority)
+		which := random.IntN(1000)
+		id := h.r.instances[which].id
+		switch random.IntN(8) {
+		case 0, 1:
+			h.hearFrom(h.now, h.r.instances[which].p, higherAddr, uint8(random.IntN(256)))
+			continue
+		case 2: // from here to fault and back: the deadline moves both ways
+			h.step(h.now, Tracked{ID: id, Weight: random.IntN(100) - 50, Fault: random.IntN(2) == 0})
+			continue
+		case 3:
+			h.step(h.now, AddressTaken{id})
 			continue
 		}
-		before := h.now
-		for _, a := range h.r.Step(d, Timeout{}) {
+		h.now = max(h.now, d) // a better priority may make a timer end in the past
+		for _, a := range h.r.Step(h.now, Timeout{}) {
 			if a.Kind == Transition && a.To == Master {
 				masters++
 			}
 		}
-		if h.now = d; d < before {
-			t.Fatalf("a deadline at %v came after %v", d, before)
-		}
 	}
-	if masters < 300 {
+	if masters < 150 {
 		t.Errorf("only %d take-overs: the test does not test much", masters)
 	}
 }
@@ -200,6 +204,9 @@ func TestTimersOfAMaster(t *testing.T) {
 	h.expect(h.step(start+second+300*ms, Timeout{}), "send 100")
 	h.expectState(Master, CauseMasterTimeout, start+2*second)
 	h.expect(h.step(start+2*second, Timeout{}), "send 100")
+	// One interval late to the nanosecond: the missed advert is not made good.
+	h.expect(h.step(start+4*second, Timeout{}), "send 100")
+	h.expectState(Master, CauseMasterTimeout, start+5*second)
 	h.expect(h.step(start+5*second, Timeout{}), "send 100")
 	h.expectState(Master, CauseMasterTimeout, start+6*second)
 	h.expect(h.step(start+5*second, Timeout{}), "")
