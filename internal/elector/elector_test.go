@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ func (m *mainEnd) attach(dir string) {
 		conn, err := net.Dial("unix", filepath.Join(dir, SocketName))
 		if err == nil {
 			m.conn = wire.NewConn(conn)
+			err = conn.SetDeadline(time.Now().Add(30 * time.Second))
 		}
 		return err
 	})
@@ -93,9 +95,11 @@ func (m *mainEnd) receive(want func(*wire.Message) bool) *wire.Message {
 
 func (m *mainEnd) awaitState(state string) *wire.Event {
 	m.t.Helper()
-	return m.receive(func(r *wire.Message) bool {
-		return r.Event != nil && r.Event.Kind == wire.EventTransition && r.Event.To == state
-	}).Event
+	is := func(ev *wire.Event) bool { return ev != nil && ev.Kind == wire.EventTransition && ev.To == state }
+	if i := slices.IndexFunc(m.events, is); i >= 0 {
+		return m.events[i] // it came while something else was awaited
+	}
+	return m.receive(func(r *wire.Message) bool { return is(r.Event) }).Event
 }
 
 func (m *mainEnd) snapshot() *wire.Snapshot {
