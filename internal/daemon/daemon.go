@@ -38,9 +38,10 @@ type Options struct {
 }
 
 const (
-	// stopTimeout bounds an orderly stop: the elector's leave, and once more if
-	// another one has to remove what it left behind.
-	stopTimeout = 20 * time.Second
+	// stopTimeout bounds an orderly stop beside the time for the addresses: the
+	// elector's leave, and once more if another one has to remove what it left
+	// behind.
+	stopTimeout = 25 * time.Second
 	// statusTimeout is how long status waits for the elector.
 	statusTimeout = 3 * time.Second
 )
@@ -316,7 +317,8 @@ func (d *daemon) leave(ctx context.Context, why string) error {
 	d.log.Info("hakeep stops", "reason", why)
 	d.remember(status.KindDaemon, slog.LevelInfo, "stops: "+why)
 	d.notify.stopping()
-	bounded, cancel := context.WithTimeoutCause(ctx, stopTimeout, fmt.Errorf("the elector does not answer for %v", stopTimeout))
+	patience := stopTimeout + 2*leaveAddress*time.Duration(len(d.current.Load().wire.Leftovers))
+	bounded, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the elector does not answer for %v", patience))
 	defer cancel()
 	if err := d.supervisor.shutdown(bounded); err != nil {
 		d.log.Error("elector has not left in order", "err", err)

@@ -21,11 +21,18 @@ const (
 	eventsName = "events.json"
 )
 
-// makeRuntimeDir makes the runtime directory if it is not there.
+// makeRuntimeDir makes the runtime directory if it is not there. Users of the
+// control socket's group have to get through it, whatever the umask says.
 func makeRuntimeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		err = fmt.Errorf("make runtime directory: %w", err)
-		return refused(dir+" cannot be made by this user", err)
+	_, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		const mode = 0o755
+		if err = os.MkdirAll(dir, mode); err == nil {
+			err = os.Chmod(dir, mode)
+		}
+	}
+	if err != nil {
+		return refused(dir+" cannot be made by this user", fmt.Errorf("make runtime directory: %w", err))
 	}
 	return nil
 }

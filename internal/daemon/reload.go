@@ -27,7 +27,8 @@ type inForce struct {
 	// before are addresses of the configuration before this one: an elector that
 	// dies early may leave them behind.
 	before []netif.Key
-	// problems are what the elector could not do.
+	// problems are what is not in force, such as a socket that the elector could
+	// not open.
 	problems []string
 
 	last             *status.Reload
@@ -63,9 +64,9 @@ func (d *daemon) start(ctx context.Context, cur *inForce) outcome {
 	if err != nil {
 		return outcome{err: fmt.Errorf("start: %w", err)}
 	}
-	next.problems = applied.Problems
-	for _, p := range applied.Problems {
-		d.log.Warn("elector reports a problem", "problem", p)
+	next.problems = append(unserved(cur.config), applied.Problems...)
+	for _, p := range next.problems {
+		d.log.Warn("not everything is in force", "problem", p)
 	}
 	return outcome{next: &next}
 }
@@ -112,8 +113,8 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		out.Warnings = append(out.Warnings, "the elector does not answer ("+err.Error()+") and will run this configuration when it does")
 		applied = &wire.Applied{}
 	}
-	out.Warnings = append(out.Warnings, applied.Problems...)
-	next.problems = applied.Problems
+	next.problems = append(unserved(cfg), applied.Problems...)
+	out.Warnings = append(out.Warnings, next.problems...)
 	if err := d.firewall.Set(next.rules); err != nil {
 		out.Warnings = append(out.Warnings, err.Error())
 	}
@@ -124,6 +125,14 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	out.OK = true
 	out.Added, out.Changed, out.Removed, out.Unchanged = changes(cur.wire, next.wire)
 	return outcome{reload: out, next: next}
+}
+
+// unserved names what a configuration asks for and this version does not do.
+func unserved(cfg *config.Config) []string {
+	if cfg.Global.HTTPListen.IsValid() {
+		return []string{"http_listen: this version serves nothing there; use the control socket"}
+	}
+	return nil
 }
 
 // applyConfig hands a configuration to the elector and waits until it is in

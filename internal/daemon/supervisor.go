@@ -38,8 +38,10 @@ const (
 	configLooks = 60
 
 	// leaveTimeout is how long an elector may take for a planned leave, and
-	// termTimeout for its end after a signal.
+	// leaveAddress more for each address that it removes; termTimeout is for its
+	// end after a signal.
 	leaveTimeout = 5 * time.Second
+	leaveAddress = time.Millisecond
 	termTimeout  = 2 * time.Second
 
 	// stableAfter is how long an elector has to live for its end not to count
@@ -403,12 +405,22 @@ func (s *supervisor) kill(p process, signals ...unix.Signal) {
 	s.log.Error("elector does not end", "pid", p.pid())
 }
 
+// leaveTime is how long a planned leave may take.
+func (s *supervisor) leaveTime() time.Duration {
+	d := leaveTimeout
+	if s.desired != nil {
+		d += time.Duration(len(s.desired.config.Leftovers)) * leaveAddress
+	}
+	return d
+}
+
 // leave asks an elector to leave in a planned way, and waits for its end.
 func (s *supervisor) leave(ctx context.Context, sess *session) error {
 	if err := sess.send(&wire.Message{Shutdown: &wire.Shutdown{}}); err != nil {
 		return fmt.Errorf("ask elector to leave: %w", err)
 	}
-	timeout := time.NewTimer(leaveTimeout)
+	patience := s.leaveTime()
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		select {
@@ -427,7 +439,7 @@ func (s *supervisor) leave(ctx context.Context, sess *session) error {
 				return nil
 			}
 		case <-timeout.C:
-			return fmt.Errorf("elector has not left after %v", leaveTimeout)
+			return fmt.Errorf("elector has not left after %v", patience)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
