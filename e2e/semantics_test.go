@@ -187,6 +187,7 @@ func TestLearnsInterval(t *testing.T) {
 	awaitAdverts(t, c, "192.0.2.2", 3)
 	kd.Kill()
 	awaitState(t, hk, "MASTER")
+	awaitAdverts(t, c, "192.0.2.1", 1)
 	last := adverts(c.Frames(), "192.0.2.2")
 	first := adverts(c.Frames(), "192.0.2.1")
 	gap := first[0].at.Sub(last[len(last)-1].at)
