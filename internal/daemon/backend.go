@@ -38,7 +38,7 @@ func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
 	}
 	in.Snapshot, in.Now = snap, time.Now()
 	for _, p := range cur.config.CheckHost(d.linkExists) {
-		in.Warnings = append(in.Warnings, status.Text(p))
+		in.Warnings = append(in.Warnings, p.String())
 	}
 	in.Warnings = append(in.Warnings, cur.problems...)
 	if err := d.firewall.Stats().Err; err != nil {
