@@ -233,9 +233,8 @@ func (m *machine) mustStatus() *status.Document {
 	return d
 }
 
-// awaitMaster waits until both instances are master with their addresses, and
-// the client reaches them.
-func (m *machine) awaitMaster() *status.Document {
+// awaitStatus waits until both instances are master with their addresses.
+func (m *machine) awaitStatus() *status.Document {
 	m.tb.Helper()
 	var doc *status.Document
 	nstest.Eventually(m.tb, patience, func() error {
@@ -251,6 +250,14 @@ func (m *machine) awaitMaster() *status.Document {
 		doc = d
 		return nil
 	})
+	return doc
+}
+
+// awaitMaster is awaitStatus, and then waits until the client reaches the
+// addresses.
+func (m *machine) awaitMaster() *status.Document {
+	m.tb.Helper()
+	doc := m.awaitStatus()
 	for _, vip := range []string{vip4, vip6} {
 		nstest.Eventually(m.tb, patience, func() error {
 			_, err := m.client.Run("ping", "-c", "1", "-W", "1", "-n", vip)
