@@ -20,6 +20,8 @@ type talk struct {
 	// silent counts looks since something was asked for that was not answered.
 	silent      int
 	quiet       int  // looks since a snapshot was asked for
+	brief       bool // what was asked for last is a sign of life only
+	moved       bool // something has changed since the last full snapshot
 	configuring bool // a configuration is under way
 
 	saved time.Time // when the progress of events was saved
@@ -160,13 +162,16 @@ func (t *talk) askSnapshot() error {
 		return nil
 	}
 	t.asked, t.next = t.next, nil
-	return t.sendSnapshotRequest()
+	return t.sendSnapshotRequest(false)
 }
 
-func (t *talk) sendSnapshotRequest() error {
+// sendSnapshotRequest asks for the state, or, brief, only for a sign of life.
+func (t *talk) sendSnapshotRequest(brief bool) error {
 	t.number++
 	t.asking, t.quiet = true, 0
-	return t.send(&wire.Message{SnapshotRequest: &wire.SnapshotRequest{Number: t.number}})
+	t.brief = brief
+	t.moved = t.moved && brief
+	return t.send(&wire.Message{SnapshotRequest: &wire.SnapshotRequest{Number: t.number, Brief: brief}})
 }
 
 // message takes what the elector says.
@@ -175,7 +180,7 @@ func (t *talk) message(m *wire.Message) error {
 	case m.Event != nil:
 		t.s.heard(m.Event)
 		if m.Event.Kind == wire.EventTransition {
-			t.quiet = t.s.askEvery // the service manager is told the new state soon
+			t.quiet, t.moved = t.s.askEvery, true // the service manager is told the new state soon
 		}
 		if time.Since(t.saved) >= lookInterval {
 			t.saved = time.Now()
@@ -191,7 +196,9 @@ func (t *talk) message(m *wire.Message) error {
 			reply <- m.Snapshot
 		}
 		t.asked = nil
-		t.s.snapshot(m.Snapshot)
+		if !t.brief {
+			t.s.snapshot(m.Snapshot)
+		}
 		return t.askSnapshot()
 	case m.Applied != nil:
 		t.answered()
@@ -222,7 +229,7 @@ func (t *talk) look() error {
 	if !t.asking && !t.configuring {
 		t.silent = 0
 		if t.quiet >= t.s.askEvery {
-			return t.sendSnapshotRequest()
+			return t.sendSnapshotRequest(!t.moved)
 		}
 		return nil
 	}

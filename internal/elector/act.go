@@ -170,7 +170,7 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 }
 
 // snapshot is the state for main.
-func (l *loop) snapshot(now time.Duration) *wire.Snapshot {
+func (l *loop) snapshot(now time.Duration, brief bool) *wire.Snapshot {
 	s := &wire.Snapshot{
 		Time: time.Now(), Started: l.started, Realtime: l.rt.granted, RealtimeReason: l.rt.reason,
 		Lateness: l.stats.lateness.status(), Digest: l.config.Digest,
@@ -179,6 +179,9 @@ func (l *loop) snapshot(now time.Duration) *wire.Snapshot {
 	s.Sockets = wire.SocketStatus{Sent: net.Sent, Received: net.Received, Dropped: net.KernelDrops}
 	for _, n := range net.SendErrors {
 		s.Sockets.SendErrors += n
+	}
+	if brief {
+		return s
 	}
 	for _, is := range l.router.Snapshot(nil) {
 		s.Instances = append(s.Instances, l.instanceStatus(now, &is))

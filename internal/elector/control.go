@@ -230,7 +230,7 @@ func (c *control) serve(wc *wire.Conn, m *wire.Message) error {
 		return wc.Send(&wire.Message{Applied: applied})
 	case m.SnapshotRequest != nil:
 		reply := make(chan *wire.Snapshot, 1)
-		c.inbox.post(snapshotMsg{reply: reply})
+		c.inbox.post(snapshotMsg{brief: m.SnapshotRequest.Brief, reply: reply})
 		s := <-reply
 		s.Number, s.PID = m.SnapshotRequest.Number, os.Getpid()
 		c.collect(2048 * len(s.Instances))

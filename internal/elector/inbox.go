@@ -28,7 +28,10 @@ type (
 		reply  chan<- *wire.Applied
 	}
 	// snapshotMsg asks for the state.
-	snapshotMsg struct{ reply chan<- *wire.Snapshot }
+	snapshotMsg struct {
+		brief bool // without the instances
+		reply chan<- *wire.Snapshot
+	}
 	// shutdownMsg asks for a planned leave.
 	shutdownMsg struct{}
 	// quitMsg ends the loop at once, as another thread has failed.

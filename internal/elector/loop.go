@@ -251,7 +251,7 @@ func (l *loop) handle(msg any) {
 	case configMsg:
 		m.reply <- l.reconfigure(now, m.config)
 	case snapshotMsg:
-		m.reply <- l.snapshot(now)
+		m.reply <- l.snapshot(now, m.brief)
 	case shutdownMsg:
 		if !l.stopping {
 			l.stopping = true

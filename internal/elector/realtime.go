@@ -79,10 +79,8 @@ func execRealtime() error {
 		reason = fmt.Sprintf("set RLIMIT_RTTIME: %v", err)
 	}
 	env := append(os.Environ(), stageVar+"=2", reasonVar+"="+reason, "GOMAXPROCS="+strconv.Itoa(procs))
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find own binary: %w", err)
-	}
+	// Not by its name: the file may have been replaced by an upgrade.
+	const self = "/proc/self/exe"
 	return fmt.Errorf("execute %s again: %w", self, syscall.Exec(self, os.Args, env))
 }
 

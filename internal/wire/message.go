@@ -79,6 +79,9 @@ type Instance struct {
 type SnapshotRequest struct {
 	// Number comes back in the answer.
 	Number uint64
+	// Brief leaves the instances out: a look whether the loop is alive must cost
+	// it nothing.
+	Brief bool
 }
 
 // Shutdown asks the elector to leave in a planned way and to exit.
