@@ -79,5 +79,3 @@ func (b *inbox) take(spare []any) []any {
 	b.queue = spare[:0]
 	return queue
 }
-
-func (b *inbox) close() { _ = unix.Close(b.fd) }
