@@ -9,6 +9,7 @@ import (
 // those of its sync group's other members.
 func (in *instance) setFaults(r *Router, now time.Duration, faults Faults) {
 	in.applyFaults(r, now, faults&^FaultGroup|in.faults&FaultGroup)
+	r.fix(r.byID[in.id])
 	r.spreadFaults(in.p.SyncGroup, now)
 }
 

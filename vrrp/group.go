@@ -64,6 +64,7 @@ func (in *instance) takeOver(r *Router, now time.Duration) {
 		}
 	}
 	in.toMaster(r, now, cause)
+	r.fix(r.byID[in.id])
 	for _, i := range members {
 		if m := &r.instances[i]; m.state == Backup {
 			m.toMaster(r, now, CauseGroup)
@@ -75,6 +76,7 @@ func (in *instance) takeOver(r *Router, now time.Duration) {
 // pullToBackup lets the group of an instance that lost against a better master
 // follow it.
 func (r *Router) pullToBackup(in *instance, now time.Duration) {
+	r.fix(r.byID[in.id])
 	for _, i := range r.groupOf(in.p.SyncGroup) {
 		if m := &r.instances[i]; m.state == Master {
 			m.toBackup(r, now, CauseGroup)

@@ -43,7 +43,8 @@ func (r *Router) down(at int) {
 	}
 }
 
-// fix restores the order after the deadline of instance i changed.
+// fix restores the order after the deadline of instance i changed. It mends one
+// change: who goes on to change another instance calls it before that.
 func (r *Router) fix(i int) {
 	if len(r.heap) != len(r.instances) {
 		return // it is about to be built anew

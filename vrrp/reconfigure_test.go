@@ -373,6 +373,7 @@ func TestClone(t *testing.T) {
 	if d, _ := h.r.NextDeadline(); d != MasterDownInterval(V3, 101, second, 3) {
 		t.Errorf("the original's next deadline is %v", d)
 	}
+	h.expect(h.reload(ms, testParams(100), soon, with(soon, func(p *Params) { p.Name, p.VRID = "VI_3", 53 })), "")
 	h.expect(h.step(h.state().Deadline-second/256, Timeout{Limit: 1}), "#2 send 101, #2 BACKUP>MASTER master-timeout, #2 install, #2 announce")
 }
 

@@ -210,6 +210,8 @@ func TestTimersOfAMaster(t *testing.T) {
 	h.expect(h.step(start+5*second, Timeout{}), "send 100")
 	h.expectState(Master, CauseMasterTimeout, start+6*second)
 	h.expect(h.step(start+5*second, Timeout{}), "")
+	// Late, but not so late that another one must have taken over.
+	h.expect(h.step(start+7500*ms, Timeout{}), "send 100")
 }
 
 func TestNoDeadline(t *testing.T) {
