@@ -14,7 +14,7 @@
 #   SYSTEMD  1: systemd is PID 1 and the program a service after multi-user.target
 #   OUT      directory that receives what the program leaves in /out
 #   LOG      file that receives the kernel's (and systemd's) messages
-#   TIMEOUT  seconds until the machine is stopped (300)
+#   TIMEOUT  seconds until the machine is stopped (600, as go test)
 #   MEM      megabytes (1024); SMP: processors (2)
 #   HAKEEP_… are handed on to the program; nothing else is
 #
@@ -105,14 +105,14 @@ machine=(-M pc -accel tcg -cpu "qemu64,+rdrand" -smp "${SMP:-2}" -m "${MEM:-1024
 	-append "console=ttyS1 rdinit=$init panic=-1 oops=panic loglevel=${LOGLEVEL:-4} cryptomgr.notests no_timer_check mitigations=off"
 	-chardev "stdio,id=out,signal=off" -serial chardev:out -serial "file:$tmp/log" -serial "file:$tmp/out.tar")
 # timeout ends with this script, and qemu with timeout, however they end.
-setpriv --pdeathsig TERM timeout -k 5 "${TIMEOUT:-300}" setpriv --pdeathsig KILL "$qemu" "${machine[@]}" </dev/null &
+setpriv --pdeathsig TERM timeout -k 5 "${TIMEOUT:-600}" setpriv --pdeathsig KILL "$qemu" "${machine[@]}" </dev/null &
 pid=$!
 code=0
 wait "$pid" || code=$?
 pid=
 
 [ -z "${LOG:-}" ] || cp "$tmp/log" "$LOG"
-[ "$code" -ne 124 ] || { echo "run.sh: stopped after ${TIMEOUT:-300} s" >&2; exit 124; }
+[ "$code" -ne 124 ] || { echo "run.sh: stopped after ${TIMEOUT:-600} s" >&2; exit 124; }
 mkdir "$tmp/out"
 if ! tar -C "$tmp/out" --no-same-owner -xf "$tmp/out.tar" 2>/dev/null || [ ! -s "$tmp/out/.status" ]; then
 	tail -n 40 "$tmp/log" >&2

@@ -4,7 +4,8 @@
 # Arguments go to the test programs, for example -run TestPair/vlan -v.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bin=${HAKEEP_BIN:-bin/hakeep}
+# go test starts run.sh in the package's directory.
+bin=$(realpath "${HAKEEP_BIN:-bin/hakeep}")
 [ -x "$bin" ] || { echo "test.sh: no $bin: run make build" >&2; exit 1; }
 export CGO_ENABLED=0 HAKEEP_E2E=strict
 failed=
@@ -28,13 +29,11 @@ sockets() {
 
 # The service: hakeep installed as a package does it, systemd as PID 1.
 service() {
-	local unit=packaging/hakeep.service program add
+	local unit=$PWD/packaging/hakeep.service program add
 	[ -f "$unit" ] || { echo "test.sh: no $unit" >&2; return 1; }
 	program=$(sed -n 's/^ExecStart=[-@:+!]*\([^ ]*\).*/\1/p' "$unit" | head -n 1)
 	add="$bin:$program $unit:/usr/lib/systemd/system/hakeep.service"
-	for f in packaging/hakeep.sysusers packaging/sysusers.d/hakeep.conf packaging/hakeep.sysusers.conf; do
-		[ ! -f $f ] || add="$add $f:/usr/lib/sysusers.d/hakeep.conf"
-	done
+	add="$add $PWD/packaging/sysusers.d/hakeep.conf:/usr/lib/sysusers.d/hakeep.conf"
 	SYSTEMD=1 ADD="$add" HAKEEP_BIN="$program" go test -count=1 -tags vm -exec "$PWD/vm/run.sh" ./vm/systemd/ "$@"
 }
 

@@ -130,7 +130,7 @@ func TestWatchdogPatient(t *testing.T) {
 	before := m.awaitMaster()
 	started := time.Now()
 	nstest.Eventually(t, patience, func() error {
-		if left := 12*time.Second - time.Since(started); left > 0 {
+		if left := 8*time.Second - time.Since(started); left > 0 {
 			return fmt.Errorf("%v left", left)
 		}
 		return nil

@@ -5,6 +5,8 @@ package systemd
 import (
 	"fmt"
 	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +53,8 @@ func TestStart(t *testing.T) {
 		t.Errorf("real-time was refused: %s", d.Elector.RealtimeReason)
 	}
 	checkRealtime(t, d.Elector.PID)
+	checkSandbox(t, d.Daemon.PID)
+	checkSandbox(t, d.Elector.PID)
 	if len(d.Warnings) > 0 {
 		t.Errorf("warnings: %q", d.Warnings)
 	}
@@ -90,19 +94,80 @@ func checkRealtime(t *testing.T, pid int) {
 			t.Errorf("thread %d has policy %d, want SCHED_FIFO", tid, policy.Policy)
 		}
 	}
+	if locked := processStatus(t, pid)["VmLck"]; locked == "" || strings.HasPrefix(locked, "0 ") {
+		t.Errorf("locked memory: %q", locked)
+	}
+}
+
+// checkSandbox looks at what the kernel says of a process: without this the other
+// tests could pass because nothing is forbidden. New privileges are not: hooks
+// use sudo.
+func checkSandbox(t *testing.T, pid int) {
+	t.Helper()
+	is := processStatus(t, pid)
+	if is["Seccomp"] != "2" {
+		t.Errorf("process %d: Seccomp is %q, want 2 (filter)", pid, is["Seccomp"])
+	}
+	if is["NoNewPrivs"] != "0" {
+		t.Errorf("process %d: NoNewPrivs is %q, want 0", pid, is["NoNewPrivs"])
+	}
+	var bounding, all uint64
+	if _, err := fmt.Sscanf(is["CapBnd"], "%x", &bounding); err != nil {
+		t.Fatalf("CapBnd: %v", err)
+	}
+	if _, err := fmt.Sscanf(processStatus(t, 1)["CapBnd"], "%x", &all); err != nil {
+		t.Fatalf("CapBnd: %v", err)
+	}
+	if bounding == all || bounding&(1<<unix.CAP_SYS_ADMIN) != 0 {
+		t.Errorf("process %d: capabilities %#x of %#x", pid, bounding, all)
+	}
+	t.Logf("process %d: capabilities %#x", pid, bounding)
+}
+
+// processStatus is /proc/PID/status by its names.
+func processStatus(t *testing.T, pid int) map[string]string {
+	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
+	fields := map[string]string{}
 	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, "VmLck:") {
-			if strings.Fields(line)[1] == "0" {
-				t.Error("no memory is locked")
-			}
-			return
+		name, value, _ := strings.Cut(line, ":")
+		fields[name] = strings.TrimSpace(value)
+	}
+	return fields
+}
+
+// TestUsers: sysusers.d has made the users, and the control socket belongs to the
+// group: its members ask the daemon, others are told that they may not.
+func TestUsers(t *testing.T) {
+	m := newMachine(t)
+	group, err := user.LookupGroup("hakeep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := user.Lookup("hakeep_script"); err != nil {
+		t.Error(err)
+	}
+	m.must("start", unit)
+	m.awaitMaster()
+	info, err := os.Stat(filepath.Join(runtimeDir, "hakeep.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o660 {
+		t.Errorf("mode of the control socket: %o, want 660", got)
+	}
+	for _, c := range []struct {
+		group string
+		want  int
+	}{{group.Gid, 0}, {"65534", 5}} {
+		out, code := m.run(patience, "setpriv", "--reuid=65534", "--regid=65534", "--groups="+c.group, m.binary, "status")
+		if code != c.want {
+			t.Errorf("hakeep status with group %s: exit status %d, want %d\n%s", c.group, code, c.want, out)
 		}
 	}
-	t.Error("the kernel does not say how much memory is locked")
 }
 
 // TestStartRefused: with a configuration that has errors the start fails with the
