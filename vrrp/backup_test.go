@@ -99,6 +99,7 @@ func TestStartupDelay(t *testing.T) {
 		h := newHost(t)
 		h.step(0, Reconfigure{Start: 10 * second, Instances: []*Params{testParams(100)}})
 		h.expect(h.link(second, false, ownAddr), "")
+		h.expect(h.step(second, Tracked{ID: 1, Weight: 5}), "")
 		h.expect(h.until(10*second), "INIT>FAULT interface-down")
 	})
 }

@@ -130,6 +130,7 @@ func TestGroupForgetsWhoWanted(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			params := grouped(2, 100)
+			params[1].Priority = 150
 			h := newHost(t, params...)
 			h.hearFrom(2*second, params[1], lowerAddr, 200)
 			h.until(4 * second) // A's timer has ended, B follows a master
@@ -137,8 +138,10 @@ func TestGroupForgetsWhoWanted(t *testing.T) {
 			c.revive(h, params[0])
 			at := h.now
 			// B's ends before A's: only B wants now.
-			h.until(at + down100 - 1)
+			h.until(at + MasterDownInterval(V3, 150, second, 3))
 			h.expectStates("BACKUP BACKUP")
+			h.until(at + 3*down100)
+			h.expectStates("MASTER MASTER")
 		})
 	}
 }
@@ -159,8 +162,9 @@ func TestGroupWithAMemberThatHasNotStarted(t *testing.T) {
 	t.Parallel()
 	params := grouped(2, 100)
 	h := newHost(t, params[0])
-	h.step(0, Tracked{ID: 1, Fault: true})
 	h.step(0, Reconfigure{Start: 5 * second, Instances: params})
+	h.expectStates("BACKUP INIT")
+	h.step(0, Tracked{ID: 1, Fault: true})
 	h.expectStates("FAULT INIT")
 	if got := h.r.groups[0].state; got != Fault {
 		t.Errorf("the group is %v", got)
