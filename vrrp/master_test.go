@@ -1,11 +1,8 @@
 package vrrp
 
 import (
-	"fmt"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func owner() *Params { return with(testParams(255), func(p *Params) { p.StartMaster = true }) }
@@ -437,67 +434,4 @@ func TestShutdown(t *testing.T) {
 		h.expect(h.reload(h.now, testParams(100), other), "#2 added VI_2, #2 source 192.0.2.5@2")
 		h.expect(h.until(h.now+100*second), "")
 	})
-}
-
-// TestPackets is what leaves for a SendAdvert.
-func TestPackets(t *testing.T) {
-	t.Parallel()
-	collect := func(a Action) []string {
-		var out []string
-		a.Packets(nil, func(o *Outgoing) {
-			var got Advert
-			if r := got.Parse(o.Payload, o.Src, o.Dst, 0); r != ReasonNone {
-				t.Errorf("the packet for %v is wrong: %v", o.Dst, r)
-			}
-			out = append(out, fmt.Sprintf("%v>%v@%d v%v vrid %d priority %d every %v %v auth %v %q %v",
-				o.Src, o.Dst, o.Link, got.Version, got.VRID, got.Priority, got.Interval, got.Addrs,
-				got.Auth, string(got.Password[:6]), got.Form))
-		})
-		return out
-	}
-	send := func(p *Params, src string) Action {
-		return Action{Kind: SendAdvert, ID: 1, Priority: 77, Params: p, Src: ip(src), Link: eth0}
-	}
-	for _, c := range []struct {
-		name string
-		a    Action
-		want []string
-	}{
-		{"version 3", send(testParams(100), ownAddr), []string{
-			`192.0.2.5>224.0.0.18@2 v3 vrid 51 priority 77 every 1s [192.0.2.10] auth unknown "\x00\x00\x00\x00\x00\x00" pseudo-header`,
-		}},
-		{"v3_checksum_as_v2", send(with(testParams(100), func(p *Params) { p.Form = ChecksumPlain }), ownAddr), []string{
-			`192.0.2.5>224.0.0.18@2 v3 vrid 51 priority 77 every 1s [192.0.2.10] auth unknown "\x00\x00\x00\x00\x00\x00" message-only`,
-		}},
-		{"version 2 with password", send(secret(100), ownAddr), []string{
-			`192.0.2.5>224.0.0.18@2 v2 vrid 51 priority 77 every 1s [192.0.2.10] auth PASS "secret" message-only`,
-		}},
-		{"ipv6", send(testParams6(100), ownAddr6), []string{
-			`fe80::5>ff02::12@2 v3 vrid 51 priority 77 every 1s [fe80::10 2001:db8::10] auth unknown "\x00\x00\x00\x00\x00\x00" pseudo-header`,
-		}},
-		{"unicast: one each", send(testUnicast(100), ownAddr), []string{
-			`192.0.2.5>192.0.2.1@2 v3 vrid 51 priority 77 every 1s [192.0.2.10] auth unknown "\x00\x00\x00\x00\x00\x00" pseudo-header`,
-			`192.0.2.5>192.0.2.9@2 v3 vrid 51 priority 77 every 1s [192.0.2.10] auth unknown "\x00\x00\x00\x00\x00\x00" pseudo-header`,
-		}},
-		{"excluded addresses are not told", send(with(testParams(100), func(p *Params) { p.Excluded = ips("192.0.2.99") }), ownAddr), []string{
-			`192.0.2.5>224.0.0.18@2 v3 vrid 51 priority 77 every 1s [192.0.2.10] auth unknown "\x00\x00\x00\x00\x00\x00" pseudo-header`,
-		}},
-		{"no source address", Action{Kind: SendAdvert, Params: testParams(100)}, nil},
-	} {
-		if d := cmp.Diff(c.want, collect(c.a)); d != "" {
-			t.Errorf("%s (-want +got):\n%s", c.name, d)
-		}
-	}
-}
-
-// TestSendTellsWhereFrom, so that it can be sent when the instance is gone.
-func TestSendTellsWhereFrom(t *testing.T) {
-	t.Parallel()
-	p := testParams(100)
-	h := newMaster(t, p)
-	got := h.r.Step(h.now+second, Timeout{})
-	want := Action{Kind: SendAdvert, ID: 1, Priority: 100, Params: p, Src: ip(ownAddr), Link: eth0}
-	if len(got) != 1 || got[0] != want {
-		t.Errorf("got %+v\nwant %+v", got, want)
-	}
 }
