@@ -90,7 +90,7 @@ func (in *instance) check(r *Router, d *AdvertReceived, a *Advert) Reason {
 		return ReasonAuth
 	case p.Version == V2 && a.Interval != p.Interval:
 		return ReasonIntervalMismatch
-	case in.state == Init:
+	case in.state == Init && !in.lingering():
 		return ReasonStartup
 	case in.owner() && p.OwnerIgnoreAdverts:
 		return ReasonOwnerIgnores

@@ -17,6 +17,11 @@ const (
 	Install
 	// Remove asks for the addresses to be taken off.
 	Remove
+	// Linger asks to keep the addresses and to announce nothing any more, until
+	// Remove: the winner is not known to have them.
+	Linger
+	// AnnounceAgain asks for the addresses to be announced once more.
+	AnnounceAgain
 	// Announce asks for the addresses to be announced as those of a new master.
 	Announce
 	// AnnounceLower asks for them to be announced because a master of lower
@@ -44,7 +49,7 @@ const (
 )
 
 var actionNames = [...]string{
-	SendAdvert: "send-advert", Transition: "transition", Install: "install", Remove: "remove",
+	SendAdvert: "send-advert", Transition: "transition", Install: "install", Remove: "remove", Linger: "linger", AnnounceAgain: "announce-again",
 	Announce: "announce", AnnounceLower: "announce-lower", Accepted: "accepted", Discarded: "discarded",
 	PriorityChanged: "priority-changed", GroupTransition: "group-transition", Noted: "noted", Added: "added", Deleted: "deleted", SourceChanged: "source-changed",
 }
@@ -70,7 +75,8 @@ type Action struct {
 	Reason Reason
 	// Priority is that of the advert that is sent or was accepted.
 	Priority uint8
-	// Interval is that of the accepted advert.
+	// Interval is that of the accepted advert; for SendAdvert, if not 0, the one
+	// to be advertised instead of the configured one.
 	Interval time.Duration
 	// Src is the sender of a received packet, or where an advert leaves from.
 	Src netip.Addr
@@ -97,8 +103,12 @@ func (a *Action) Packets(buf []byte, send func(*Outgoing)) {
 	if !a.Src.IsValid() {
 		return // the link lost its address: nothing can be sent
 	}
+	interval := p.Interval
+	if a.Interval != 0 {
+		interval = a.Interval
+	}
 	advert := Advert{
-		Version: p.Version, VRID: p.VRID, Priority: a.Priority, Interval: p.Interval,
+		Version: p.Version, VRID: p.VRID, Priority: a.Priority, Interval: interval,
 		Addrs: p.Addrs, Auth: p.Auth, Password: p.Password, Form: p.Form,
 	}
 	o := Outgoing{Link: a.Link, Src: a.Src}

@@ -10,18 +10,31 @@ func (in *instance) toBackup(r *Router, now time.Duration, cause Cause) {
 	if in.state == Master {
 		in.dropMastership(r)
 	}
+	in.follower(r, now, cause)
+}
+
+// follower is toBackup when the addresses have been seen to.
+func (in *instance) follower(r *Router, now time.Duration, cause Cause) {
 	in.become(r, now, Backup, cause)
 	in.ignored, in.followed, in.holdUntil = false, false, 0
 	in.arm(now, waitMasterDown)
 }
 
 // backupAdvert is the reception of an advert in Backup (RFC 9568, 6.4.2).
-func (in *instance) backupAdvert(now time.Duration, src netip.Addr, a *Advert) {
-	if a.Priority == 0 {
+func (in *instance) backupAdvert(r *Router, now time.Duration, src netip.Addr, a *Advert) {
+	switch {
+	case in.taking && a.Priority == 0:
+		in.toMaster(r, now, CauseMasterLeft) // it is ours already
+		return
+	case in.taking && a.Priority < in.priority():
+		return
+	case a.Priority == 0:
+		in.ignored = false // nobody to take over from in a planned way
 		in.arm(now, waitSkew)
 		return
 	}
 	if a.Priority >= in.priority() || in.p.Nopreempt && !in.owner() {
+		in.abortTake(r)
 		in.holdUntil = 0
 		in.follow(now, src, a)
 		return
@@ -53,7 +66,7 @@ func (in *instance) follow(now time.Duration, src netip.Addr, a *Advert) {
 // paused machine wakes with its timer long expired and an empty socket, though
 // the master is well. It listens for an interval and a half more, once.
 func (in *instance) backupTimeout(r *Router, now time.Duration) {
-	if late := now - in.timer; late > graceInterval(in.learned) && !in.graced {
+	if late := now - in.timer; late > graceInterval(in.learned) && !in.graced && !in.taking {
 		in.graced = true
 		in.armed += late + listenInterval(in.learned)
 		in.rearm()

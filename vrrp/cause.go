@@ -50,6 +50,8 @@ const (
 	CauseTrackingOver
 	// CauseGroup is what another member of the sync group does (ours).
 	CauseGroup
+	// CauseStandby is an operator's `hakeep standby` (ours).
+	CauseStandby
 	// CauseRemoved is an instance that the configuration no longer has (ours).
 	CauseRemoved
 
@@ -77,6 +79,7 @@ var causeNames = [numCauses]string{
 	CauseTracking:       "tracking",
 	CauseTrackingOver:   "tracking-recovered",
 	CauseGroup:          "sync-group",
+	CauseStandby:        "standby",
 	CauseRemoved:        "removed",
 }
 

@@ -75,6 +75,16 @@ type Tracked struct {
 	Fault bool
 }
 
+// Installed says that all addresses of an instance are in the kernel.
+type Installed struct{ ID ID }
+
+// Standby makes an instance stay back although it is well, or take part again.
+// A master leaves in a planned way.
+type Standby struct {
+	ID ID
+	On bool
+}
+
 // Shutdown is the orderly stop: masters say that they leave.
 type Shutdown struct{}
 
@@ -85,4 +95,6 @@ func (LinkGone) event()        {}
 func (Reconfigure) event()     {}
 func (AddressTaken) event()    {}
 func (Tracked) event()         {}
+func (Installed) event()       {}
+func (Standby) event()         {}
 func (Shutdown) event()        {}

@@ -27,12 +27,19 @@ func (in *instance) applyFaults(r *Router, now time.Duration, faults Faults) {
 	}
 }
 
+// faultsOfLink are those with which the addresses cannot be served any more.
+const faultsOfLink = FaultNoLink | FaultLinkDown | FaultNoAddress | FaultNoPeers | FaultAddressTaken
+
 // toFault gives up taking part. A master says so (keepalived: priority 0 on
 // every fault; on a dead link nobody hears it).
 func (in *instance) toFault(r *Router, now time.Duration) {
-	if in.state == Master {
+	in.abortTake(r)
+	switch {
+	case in.state == Master && in.faults&faultsOfLink != 0:
 		in.advertise(r, now, 0)
 		in.dropMastership(r)
+	case in.state == Master:
+		in.leave(r, now)
 	}
 	in.become(r, now, Fault, in.faults.beginCause())
 	in.master, in.masterPriority = netip.Addr{}, 0

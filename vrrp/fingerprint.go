@@ -44,7 +44,8 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 	b = p.fingerprint(b)
 	b = append(b, byte(in.state), byte(in.faults), byte(in.faults>>8), byte(in.wait), in.masterPriority,
 		flag(in.ignored)|flag(in.graced)<<1|flag(in.demoted)<<2|flag(in.holdUntil != 0)<<3|flag(in.rogueSince != 0)<<4|
-			flag(in.tracked)<<5|flag(in.wants)<<6|flag(in.followed)<<7)
+			flag(in.tracked)<<5|flag(in.wants)<<6|flag(in.followed)<<7,
+		flag(in.standby)|flag(in.taking)<<1|flag(in.advertiseInstalled)<<2|flag(in.winner)<<3|flag(in.gone)<<4)
 	b = binary.BigEndian.AppendUint16(b, uint16(in.weight))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.linkWeight))
 	b = binary.BigEndian.AppendUint32(b, uint32(in.link))
@@ -54,7 +55,7 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 
 	// Lateness beyond four down times makes no difference.
 	most := 4 * MasterDownInterval(p.Version, 1, max(in.learned, p.Interval), p.DownAdverts)
-	for _, at := range [...]time.Duration{in.timer, in.armed, in.reannounce, in.takenUntil} {
+	for _, at := range [...]time.Duration{in.timer, in.armed, in.reannounce, in.takenUntil, in.settle, in.lingerUntil} {
 		b = appendMoment(b, at, now, most)
 	}
 	hold, rogue := in.holdUntil, in.rogueSince
@@ -96,12 +97,14 @@ func (p *Params) fingerprint(b []byte) []byte {
 	}
 	b = appendTime(b, p.Interval)
 	b = appendTime(b, p.PreemptDelay)
+	b = appendTime(b, p.LeaveInterval)
 	b = appendAddrList(b, p.Addrs)
 	b = appendAddrList(b, p.Excluded)
 	return append(b,
 		flag(p.Unicast)|flag(p.StartMaster)<<1|flag(p.Nopreempt)<<2|flag(p.HigherPrioSendAdvert)<<3|
 			flag(p.LowerPrioNoAdvert)<<4|flag(p.OwnerIgnoreAdverts)<<5|flag(p.CheckUnicastSource)<<6|flag(p.SkipCheckAdvAddr)<<7,
-		flag(p.Strict)|flag(p.DontTrackPrimary)<<1|flag(p.TrackSource)<<2|flag(p.AwaitTracking)<<3)
+		flag(p.Strict)|flag(p.DontTrackPrimary)<<1|flag(p.TrackSource)<<2|flag(p.AwaitTracking)<<3|flag(p.PlannedMoves)<<4|
+			flag(p.BreakBeforeMake)<<5)
 }
 
 func flag(set bool) byte {

@@ -20,6 +20,7 @@ var irrelevant = map[string]string{
 	"Router.advert":   "only valid within a Step",
 	"Router.out":      "only valid within a Step",
 	"Router.moved":    "only valid within a Step",
+	"Router.departed": "only valid within a Step",
 }
 
 // TestFingerprintCoversEveryField changes one field after the other: the

@@ -31,7 +31,7 @@ func (r *Router) groupOf(name string) []int {
 func (r *Router) regroup(params []*Params) {
 	members := map[string][]int{}
 	for i, p := range params {
-		if p.SyncGroup != "" {
+		if p.SyncGroup != "" && !r.instances[i].gone {
 			members[p.SyncGroup] = append(members[p.SyncGroup], i)
 		}
 	}
@@ -53,24 +53,36 @@ func (r *Router) regroup(params []*Params) {
 // group has to wait until all others are master or want to be; it asks again
 // after another master down time (keepalived).
 func (in *instance) takeOver(r *Router, now time.Duration) {
-	cause := in.takeoverCause()
+	if in.taking { // the addresses took too long
+		in.toMaster(r, now, in.takeoverCause())
+		return
+	}
 	members := r.groupOf(in.p.SyncGroup)
 	for _, i := range members {
 		m := &r.instances[i]
-		if m != in && m.state != Master && !(m.state == Backup && m.wants) {
+		if m != in && m.state != Master && !(m.state == Backup && (m.wants || m.taking)) {
 			in.wants = true
 			in.arm(now, waitMasterDown)
 			return
 		}
 	}
-	in.toMaster(r, now, cause)
+	in.assume(r, now, in.takeoverCause())
 	r.fix(r.byID[in.id])
 	for _, i := range members {
-		if m := &r.instances[i]; m.state == Backup {
-			m.toMaster(r, now, CauseGroup)
+		if m := &r.instances[i]; m.state == Backup && !m.taking {
+			m.assume(r, now, CauseGroup)
 			r.fix(i)
 		}
 	}
+}
+
+// assume takes over, from a master that is still heard in a planned way.
+func (in *instance) assume(r *Router, now time.Duration, cause Cause) {
+	if in.p.PlannedMoves && !in.p.BreakBeforeMake && in.ignored {
+		in.take(r, now)
+		return
+	}
+	in.toMaster(r, now, cause)
 }
 
 // pullToBackup lets the group of an instance that lost against a better master
@@ -78,10 +90,19 @@ func (in *instance) takeOver(r *Router, now time.Duration) {
 func (r *Router) pullToBackup(in *instance, now time.Duration) {
 	r.fix(r.byID[in.id])
 	for _, i := range r.groupOf(in.p.SyncGroup) {
-		if m := &r.instances[i]; m.state == Master {
-			m.toBackup(r, now, CauseGroup)
-			r.fix(i)
+		m := &r.instances[i]
+		switch {
+		case m.state == Backup && m.taking:
+			m.abortTake(r)
+			m.arm(now, waitMasterDown)
+		case m.state == Master:
+			// The winner's advert for this member has not come yet.
+			m.linger(r, now, m.p.Interval+lingerMargin)
+			m.follower(r, now, CauseGroup)
+		default:
+			continue
 		}
+		r.fix(i)
 	}
 }
 

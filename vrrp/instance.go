@@ -24,6 +24,21 @@ type instance struct {
 	// of the group could not become master.
 	wants bool
 
+	// standby is set while an operator holds the instance back.
+	standby bool
+	// taking is set while the addresses are put in place before the first advert
+	// of a planned take-over; advertiseInstalled asks for an advert when the
+	// addresses of another one are.
+	taking, advertiseInstalled bool
+	// settle is when the addresses of a new master are announced again.
+	settle time.Duration
+	// lingerUntil is when addresses that were given up are removed, Forever if
+	// none are kept; winner is set when who takes over was heard.
+	lingerUntil time.Duration
+	winner      bool
+	// gone marks an instance that a reload has removed and that lingers.
+	gone bool
+
 	// link and src are where adverts leave; index 0 and an invalid address when
 	// there is none.
 	link int
@@ -82,6 +97,7 @@ const (
 	waitAdvert                          // Master: next advert
 	waitNothing                         // Fault, or stopped
 	waitTracking                        // Init: first results of what is tracked
+	waitTake                            // Backup: addresses of a planned take-over
 )
 
 // newInstance returns an instance that has not started.
@@ -90,6 +106,7 @@ func newInstance(id ID, p *Params, now time.Duration) instance {
 		id: id, p: p, state: Init, since: now, cause: CauseStartup,
 		timer: Forever, wait: waitNothing, learned: p.Interval,
 		sent: longAgo, replied: longAgo, announced: longAgo, reannounce: Forever, takenUntil: Forever,
+		settle: Forever, lingerUntil: Forever,
 		rogueHeard: longAgo,
 	}
 }
@@ -110,7 +127,7 @@ func (in *instance) owner() bool { return in.priority() == OwnerPriority }
 
 // deadline is the next moment at which a Timeout does something.
 func (in *instance) deadline() time.Duration {
-	return min(in.timer, in.reannounce, in.takenUntil)
+	return min(in.timer, in.reannounce, in.takenUntil, in.settle, in.lingerUntil)
 }
 
 // arm sets the timer for what is awaited from now on.
@@ -124,7 +141,13 @@ func (in *instance) arm(now time.Duration, wait waitKind) {
 // skews (keepalived does the same).
 func (in *instance) rearm() {
 	p := in.p
+	if in.standby && in.state == Backup {
+		in.timer = Forever
+		return
+	}
 	switch in.wait {
+	case waitTake:
+		in.timer = in.armed + takeLimit
 	case waitMasterDown:
 		in.timer = in.armed + MasterDownInterval(p.Version, in.priority(), in.learned, p.DownAdverts)
 	case waitSkew:
@@ -178,9 +201,9 @@ func (in *instance) start(r *Router, now time.Duration) {
 // stop leaves every state for Init. A master says with priority 0 that it
 // leaves (RFC 9568, 6.4.3).
 func (in *instance) stop(r *Router, now time.Duration, cause Cause) {
+	in.abortTake(r)
 	if in.state == Master {
-		in.advertise(r, now, 0)
-		in.dropMastership(r)
+		in.leave(r, now)
 	}
 	if in.state != Init {
 		in.become(r, now, Init, cause)
@@ -197,6 +220,12 @@ func (in *instance) timeout(r *Router, now time.Duration, paced bool) {
 	}
 	if now >= in.reannounce {
 		in.announceLower(r, now)
+	}
+	if now >= in.settle {
+		in.settleAgain(r, now)
+	}
+	if now >= in.lingerUntil {
+		in.endLinger(r)
 	}
 	if now < in.timer {
 		return

@@ -13,16 +13,24 @@ func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
 	in.forgetRogue()
 	in.ignored, in.followed, in.holdUntil = false, false, 0
 	in.master, in.masterPriority = netip.Addr{}, 0
+	in.lingerUntil = Forever
 	in.advertise(r, now, in.priority())
 	in.become(r, now, Master, cause)
 	in.arm(now, waitAdvert)
-	r.emit(Action{Kind: Install, ID: in.id})
+	if !in.taking {
+		r.emit(Action{Kind: Install, ID: in.id})
+	}
 	r.emit(Action{Kind: Announce, ID: in.id})
+	if in.p.PlannedMoves {
+		in.advertiseInstalled = !in.taking
+		in.settle = now + settleShort
+	}
+	in.taking = false
 }
 
 // dropMastership undoes what toMaster did, except the transition.
 func (in *instance) dropMastership(r *Router) {
-	in.reannounce = Forever
+	in.reannounce, in.settle = Forever, Forever
 	in.forgetRogue()
 	r.emit(Action{Kind: Remove, ID: in.id})
 }
@@ -77,7 +85,7 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 		// Another router took over while this one was not running. It stays back
 		// rather than to tear the addresses away from the new master.
 		in.toBackup(r, now, CauseLate)
-		in.backupAdvert(now, src, a)
+		in.backupAdvert(r, now, src, a)
 		r.pullToBackup(in, now)
 		return
 	}

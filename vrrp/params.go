@@ -65,6 +65,16 @@ type Params struct {
 	// Form is the checksum form that is sent; both are accepted.
 	Form ChecksumForm
 
+	// PlannedMoves makes leaves and take-overs that are planned lose nothing
+	// (fast_leave); without it they are those of RFC 9568.
+	PlannedMoves bool
+	// LeaveInterval is the interval that a leaving master teaches the backups
+	// (fast_leave_interval), version 3 only; 0 for none.
+	LeaveInterval time.Duration
+	// BreakBeforeMake is set when an address wants duplicate address detection:
+	// it cannot be on two routers even for a moment.
+	BreakBeforeMake bool
+
 	// SyncGroup is the name of the sync group that the instance is in, or empty.
 	SyncGroup string
 	// TrackLinks are the tracked interfaces.

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -26,12 +27,7 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 			kept[o] = true
 		}
 	}
-	for i := range old {
-		if !kept[i] {
-			old[i].stop(r, now, CauseRemoved)
-			r.emit(Action{Kind: Deleted, ID: old[i].id})
-		}
-	}
+	gone := r.removeInstances(now, kept, ev.Instances)
 	r.heap = r.heap[:0]
 	r.instances = make([]instance, 0, len(ev.Instances))
 	for i, p := range ev.Instances {
@@ -42,8 +38,9 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 		r.lastID++
 		r.instances = append(r.instances, newInstance(r.lastID, p, now))
 	}
+	r.instances = append(r.instances, gone...)
 	r.reindex(ev.Instances)
-	for i := range r.instances {
+	for i := range ev.Instances {
 		in := &r.instances[i]
 		if match[i] >= 0 {
 			in.change(r, now, ev.Instances[i])
@@ -58,6 +55,31 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 	r.heapify()
 }
 
+// removeInstances lets those go that are not kept, and returns those that keep
+// their addresses until another router has them.
+func (r *Router) removeInstances(now time.Duration, kept []bool, next []*Params) (gone []instance) {
+	for i := range r.instances {
+		in := &r.instances[i]
+		if kept[i] {
+			continue
+		}
+		if !in.gone {
+			in.stop(r, now, CauseRemoved)
+			in.gone = true
+			if !in.lingering() {
+				r.emit(Action{Kind: Deleted, ID: in.id})
+				continue
+			}
+		}
+		if slices.ContainsFunc(next, func(p *Params) bool { return p.key() == in.p.key() }) {
+			in.endLinger(r) // another instance is this virtual router now
+			continue
+		}
+		gone = append(gone, *in)
+	}
+	return gone
+}
+
 // matchInstances gives for each new instance the index of the old one that it
 // continues, or -1.
 func matchInstances(old []instance, next []*Params) []int {
@@ -65,8 +87,9 @@ func matchInstances(old []instance, next []*Params) []int {
 	used := make([]bool, len(old))
 	byKey := make(map[key][]int, len(old))
 	for i := range old {
-		k := old[i].p.key()
-		byKey[k] = append(byKey[k], i)
+		if k := old[i].p.key(); !old[i].gone {
+			byKey[k] = append(byKey[k], i)
+		}
 	}
 	find := func(p *Params, same func(*Params) bool) int {
 		for _, i := range byKey[p.key()] {
@@ -88,8 +111,12 @@ func matchInstances(old []instance, next []*Params) []int {
 	return match
 }
 
-// reindex rebuilds the tables by which instances are found.
+// reindex rebuilds the tables by which instances are found. params are those of
+// the first instances from now on; the others keep theirs.
 func (r *Router) reindex(params []*Params) {
+	for i := len(params); i < len(r.instances); i++ {
+		params = append(params[:i:i], r.instances[i].p)
+	}
 	r.byID = make(map[ID]int, len(params))
 	for i := range r.instances {
 		r.byID[r.instances[i].id] = i

@@ -19,6 +19,7 @@ type Router struct {
 	heap      []int               // indices of instances, earliest deadline first
 	groups    []group
 	moved     bool // a state has changed in this step
+	departed  bool // an instance is gone for good since this step
 	stopped   bool
 
 	advert Advert   // the advert being received
@@ -60,6 +61,16 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 			r.instances[i].taken(r, now)
 			r.fix(i)
 		}
+	case Installed:
+		if i := r.index(ev.ID); i >= 0 && !r.stopped {
+			r.instances[i].installed(r, now)
+			r.fix(i)
+		}
+	case Standby:
+		if i := r.index(ev.ID); i >= 0 && !r.stopped {
+			r.instances[i].standBy(r, now, ev.On)
+			r.fix(i)
+		}
 	case Tracked:
 		if i := r.index(ev.ID); i >= 0 && !r.stopped {
 			r.instances[i].track(r, now, ev)
@@ -73,6 +84,9 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 		r.heapify()
 	default:
 		panic("vrrp: unknown event")
+	}
+	if r.departed {
+		r.forgetGone()
 	}
 	if r.moved {
 		r.groupTransitions()
@@ -116,9 +130,12 @@ func (r *Router) receive(now time.Duration, d *AdvertReceived) {
 	}
 	a := &r.advert
 	r.emit(Action{Kind: Accepted, ID: id, From: in.state, Src: d.Src, Priority: a.Priority, Interval: a.Interval})
+	if in.lingering() {
+		in.lingerAdvert(r, now, a)
+	}
 	switch in.state {
 	case Backup:
-		in.backupAdvert(now, d.Src, a)
+		in.backupAdvert(r, now, d.Src, a)
 	case Master:
 		in.masterAdvert(r, now, d.Src, a)
 	}

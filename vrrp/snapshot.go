@@ -25,13 +25,18 @@ type InstanceState struct {
 	MasterPriority uint8
 	// Interval is the learned interval of a backup, the own one of a master.
 	Interval time.Duration
+	// Standby is set while an operator holds it back.
+	Standby bool
+	// Lingering is set while the addresses of a former master are kept; Gone if
+	// the configuration has the instance no more.
+	Lingering, Gone bool
 	// Deadline is when the instance acts next if nothing arrives; Forever for
 	// never.
 	Deadline time.Duration
 }
 
 // Snapshot appends the state of every instance, in the order of the
-// configuration, to s.
+// configuration, to s; at the end those that are Gone.
 func (r *Router) Snapshot(s []InstanceState) []InstanceState {
 	for i := range r.instances {
 		in := &r.instances[i]
@@ -40,6 +45,7 @@ func (r *Router) Snapshot(s []InstanceState) []InstanceState {
 			Priority: in.priority(), Source: in.src, Link: in.link,
 			Master: in.master, MasterPriority: in.masterPriority,
 			Interval: in.learned, Deadline: in.deadline(),
+			Standby: in.standby, Lingering: in.lingering(), Gone: in.gone,
 		})
 	}
 	return s

@@ -1,0 +1,108 @@
+package vrrp
+
+import "time"
+
+// A planned leave loses nothing. The master first makes the backups quick, with
+// an advert of unchanged priority and a short interval that they learn, then
+// says with priority 0 that it goes (measured with keepalived as the backup:
+// 610 ms become 9). It goes on answering for the addresses until the winner has
+// them: that is its linger. RFC 9568 knows only the priority 0 advert.
+const (
+	// lingerAfterFirst is how long the addresses are kept after the winner's
+	// first advert: keepalived advertises before it has them, with 200 addresses
+	// by 7 ms.
+	lingerAfterFirst = 100 * time.Millisecond
+	// lingerMargin is added to the time within which the slowest backup must
+	// have advertised, for its lateness.
+	lingerMargin = 100 * time.Millisecond
+	// settleShort and settleLong are when a new master announces its addresses
+	// again: whoever left kept them for lingerAfterFirst, and may have answered
+	// for them meanwhile.
+	settleShort = 150 * time.Millisecond
+	settleLong  = time.Second
+	// takeLimit bounds the wait for the addresses of a planned take: 1,000 IPv6
+	// ones take 300 ms.
+	takeLimit = time.Second
+)
+
+// leave says goodbye, and begins the linger. The caller changes the state.
+func (in *instance) leave(r *Router, now time.Duration) {
+	p := in.p
+	learned := p.Interval
+	if p.PlannedMoves && p.Version == V3 && p.LeaveInterval > 0 && p.LeaveInterval < p.Interval {
+		learned = p.LeaveInterval
+		in.sent = now
+		r.emit(Action{
+			Kind: SendAdvert, ID: in.id, Priority: in.priority(), Interval: learned,
+			Params: p, Src: in.src, Link: in.link,
+		})
+	}
+	in.advertise(r, now, 0)
+	in.linger(r, now, SkewTime(p.Version, 1, learned)+lingerMargin)
+}
+
+// linger gives the addresses up when a winner has them, at the latest after
+// bound. Until then nothing is announced any more.
+func (in *instance) linger(r *Router, now, bound time.Duration) {
+	in.reannounce, in.settle = Forever, Forever
+	in.forgetRogue()
+	if !in.p.PlannedMoves || in.p.BreakBeforeMake {
+		r.emit(Action{Kind: Remove, ID: in.id})
+		return
+	}
+	in.lingerUntil, in.winner = now+bound, false
+	r.emit(Action{Kind: Linger, ID: in.id})
+}
+
+func (in *instance) lingering() bool { return in.lingerUntil != Forever }
+
+// lingerAdvert notes an advert of whoever takes over. The second one ends the
+// linger.
+func (in *instance) lingerAdvert(r *Router, now time.Duration, a *Advert) {
+	switch {
+	case a.Priority == 0:
+	case in.winner:
+		in.endLinger(r)
+	default:
+		in.winner = true
+		in.lingerUntil = now + lingerAfterFirst
+	}
+}
+
+// endLinger gives the addresses up.
+func (in *instance) endLinger(r *Router) {
+	if !in.lingering() {
+		return
+	}
+	in.lingerUntil = Forever
+	r.emit(Action{Kind: Remove, ID: in.id})
+	if in.gone {
+		r.emit(Action{Kind: Deleted, ID: in.id})
+		r.departed = true
+	}
+}
+
+// forgetGone drops the instances that a reload removed and whose linger is over.
+func (r *Router) forgetGone() {
+	r.departed = false
+	kept := r.instances[:0:0]
+	for i := range r.instances {
+		if in := &r.instances[i]; !in.gone || in.lingering() {
+			kept = append(kept, *in)
+		}
+	}
+	r.instances = kept
+	r.reindex(nil)
+	r.heapify()
+}
+
+// Leaving reports whether addresses are still kept although nobody is master
+// here any more. After a Shutdown the router is done when it is false.
+func (r *Router) Leaving() bool {
+	for i := range r.instances {
+		if r.instances[i].lingering() {
+			return true
+		}
+	}
+	return false
+}
