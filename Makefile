@@ -12,7 +12,7 @@ E2E      := ./e2e/...
 UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
 FUZZTIME ?= 20s
 
-.PHONY: all build demo test unit race e2e lint fuzz bench sim deps clean
+.PHONY: all build demo test test-vm unit race e2e lint fuzz bench sim deps clean
 
 all: build
 
@@ -38,10 +38,23 @@ race:
 e2e: build
 	$(GO) test -count=1 -p 1 -timeout 20m $(E2E)
 
+# test-vm runs what needs another kernel or systemd, in an emulated machine (about
+# 3 minutes; the image in cache/ has 115 MB).
+test-vm: build
+	./packaging/test-vm-deps.sh
+	./vm/build.sh
+	./vm/test.sh
+
+# bench measures hakeep beside keepalived.
+bench:
+	$(GO) run ./e2e/bench
+
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
 	$(GO) vet $(PKGS)
 	$(GO) tool staticcheck $(PKGS)
+	$(GO) vet -tags vm ./vm/...
+	$(GO) tool staticcheck -tags vm ./vm/...
 
 # fuzz runs every fuzz target for FUZZTIME each.
 fuzz:

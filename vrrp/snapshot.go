@@ -59,6 +59,14 @@ func (r *Router) Priority(id ID) uint8 {
 	return 0
 }
 
+// State returns the state of an instance; 0 if there is none.
+func (r *Router) State(id ID) State {
+	if i := r.index(id); i >= 0 {
+		return r.instances[i].state
+	}
+	return 0
+}
+
 // Params returns the parameters of an instance; nil if there is none.
 func (r *Router) Params(id ID) *Params {
 	if i := r.index(id); i >= 0 {

@@ -94,7 +94,25 @@ func compileInstance(in *config.Instance) wire.Instance {
 		p.Excluded = append(p.Excluded, a.Prefix.Addr())
 		out.Addresses = append(out.Addresses, compileAddress(a))
 	}
+	planMoves(p, out.Addresses)
 	return out
+}
+
+// What a leaving master teaches the backups (fast_leave_interval). One backup
+// may be as quick as can be; among several, a step of priority at 10 ms is worth
+// 39 µs, and two of them would take over together: at 300 ms it is 1.2 ms.
+const (
+	leaveIntervalOne  = 10 * time.Millisecond
+	leaveIntervalMany = 300 * time.Millisecond
+)
+
+// planMoves makes planned moves lose nothing (fast_leave).
+func planMoves(p *vrrp.Params, addrs []netif.Addr) {
+	p.PlannedMoves, p.LeaveInterval = true, leaveIntervalMany
+	if p.Unicast && len(p.Peers) == 1 {
+		p.LeaveInterval = leaveIntervalOne
+	}
+	p.BreakBeforeMake = slices.ContainsFunc(addrs, func(a netif.Addr) bool { return a.DAD && a.Prefix.Addr().Is6() })
 }
 
 func family(f config.Family) vrrp.Family {

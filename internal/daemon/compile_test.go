@@ -54,6 +54,7 @@ func TestCompileInstance(t *testing.T) {
 				Name: "VI_1", Family: vrrp.IPv4, Version: vrrp.V3, VRID: 51, Link: "eth0",
 				Group: netip.MustParseAddr("224.0.0.18"), Priority: 100, Interval: time.Second, DownAdverts: 3,
 				Addrs: addrs("192.0.2.10"), Auth: vrrp.AuthNone, Form: vrrp.ChecksumPseudo, CheckUnicastSource: true,
+				PlannedMoves: true, LeaveInterval: 300 * time.Millisecond,
 			},
 			Addresses: []netif.Addr{{Prefix: netip.MustParsePrefix("192.0.2.10/24"), Link: "eth0", PreferredLft: netif.PreferredForever}},
 			Announce:  arp.DefaultSettings(),
@@ -148,6 +149,7 @@ virtual_ipaddress = ["192.0.2.10/24"]`,
 				p := &in.Params
 				p.Group, p.Unicast, p.CheckUnicastSource = netip.Addr{}, true, false
 				p.Peers = []vrrp.Peer{{Addr: netip.MustParseAddr("192.0.2.2"), MaxTTL: 255}}
+				p.LeaveInterval = 10 * time.Millisecond // one backup at the most
 			}),
 		},
 		{
@@ -175,6 +177,7 @@ virtual_ipaddress = ["192.0.2.10/24 brd 192.0.2.255 dev eth1 label eth1:7 scope 
 virtual_ipaddress_excluded = ["198.51.100.1 peer 198.51.100.2/32 dev eth2", "2001:db8::1/64 dev eth2 preferred_lft 30 -nodad home mngtmpaddr noprefixroute"]`,
 			base(func(in *wire.Instance) {
 				in.Params.Excluded = addrs("198.51.100.1", "2001:db8::1")
+				in.Params.BreakBeforeMake = true // by the duplicate address detection
 				in.Addresses = []netif.Addr{
 					{
 						Prefix: netip.MustParsePrefix("192.0.2.10/24"), Link: "eth1", Label: "eth1:7", Scope: 253,

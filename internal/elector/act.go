@@ -25,6 +25,16 @@ type member struct {
 	record
 }
 
+// complete reports whether all addresses are in the kernel.
+func (m *member) complete() bool {
+	for i := range m.inst.Addresses {
+		if _, ok := m.installed[m.inst.Addresses[i].Key()]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // act carries out actions in their order.
 func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 	for i := range actions {
@@ -37,6 +47,9 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			continue
 		case vrrp.Discarded:
 			l.discarded(now, m, a)
+			continue
+		case vrrp.GroupTransition:
+			l.journal.add(wire.Event{Kind: wire.EventGroup, Level: "info", Group: a.Group, From: a.From.String(), To: a.To.String()})
 			continue
 		}
 		if m == nil {
@@ -55,12 +68,23 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 		case vrrp.Install:
 			m.install = true
 			l.addrsDue = true
+			l.installing[a.ID] = true
 		case vrrp.Remove:
 			m.install = false
 			l.addrsDue = true
 			l.sched.Stop(uint32(a.ID))
+			delete(l.installing, a.ID)
+		case vrrp.Linger:
+			l.sched.Stop(uint32(a.ID))
 		case vrrp.Announce:
 			l.announceInstalled(now, a.ID, m, arp.CauseMaster)
+		case vrrp.AnnounceAgain:
+			l.announceInstalled(now, a.ID, m, arp.CauseRefresh)
+		case vrrp.PriorityChanged:
+			l.journal.add(wire.Event{
+				Kind: wire.EventPriority, Level: "info", Instance: m.inst.Params.Name,
+				To: l.router.State(a.ID).String(), Priority: a.Priority,
+			})
 		case vrrp.AnnounceLower:
 			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)
 			l.journal.add(wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: m.inst.Params.Name, Peer: m.lastPeer})
@@ -82,7 +106,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 // them is new.
 func (l *loop) send(m *member, a *vrrp.Action) {
 	made := &m.made
-	if made.Params != a.Params || made.Priority != a.Priority || made.Src != a.Src || made.Link != a.Link {
+	if made.Params != a.Params || made.Priority != a.Priority || made.Src != a.Src || made.Link != a.Link || made.Interval != a.Interval {
 		l.prepare(m, a)
 	}
 	for _, p := range m.packets {
@@ -137,8 +161,16 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	}
 	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params})
 	l.byKey = make(map[netif.Key]vrrp.ID)
+	for id, m := range l.members { // those that linger; the others overwrite them
+		for _, a := range m.inst.Addresses {
+			l.byKey[a.Key()] = id
+		}
+	}
 	kept := map[string]bool{}
 	for _, s := range l.router.Snapshot(nil) {
+		if s.Gone {
+			continue // it keeps what it had
+		}
 		inst := byParams[l.router.Params(s.ID)]
 		if m := l.members[s.ID]; m != nil {
 			m.inst = inst
@@ -184,7 +216,9 @@ func (l *loop) snapshot(now time.Duration, brief bool) *wire.Snapshot {
 		return s
 	}
 	for _, is := range l.router.Snapshot(nil) {
-		s.Instances = append(s.Instances, l.instanceStatus(now, &is))
+		if !is.Gone {
+			s.Instances = append(s.Instances, l.instanceStatus(now, &is))
+		}
 	}
 	s.Links = l.stats.linkDiscards(l.links)
 	return s
@@ -195,6 +229,7 @@ func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.In
 	p := &m.inst.Params
 	st := wire.InstanceStatus{
 		Name: is.Name, State: is.State.String(), Since: l.clock.wall(is.Since), Cause: is.Cause.String(),
+		Standby: is.Standby, Lingering: is.Lingering,
 		Faults: is.Faults.Names(), Priority: is.Priority, Source: is.Source,
 		Master: is.Master, MasterPriority: is.MasterPriority, Interval: is.Interval,
 		DownInterval: vrrp.MasterDownInterval(p.Version, is.Priority, is.Interval, p.DownAdverts),
@@ -209,4 +244,26 @@ func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.In
 	}
 	m.status(l.clock, now, &st)
 	return st
+}
+
+// standby holds instances back, or lets them go.
+func (l *loop) standby(now time.Duration, m standbyMsg) {
+	for id, in := range l.members {
+		if slices.Contains(m.Instances, in.inst.Params.Name) {
+			l.act(now, l.router.Step(now, vrrp.Standby{ID: id, On: m.On}))
+		}
+	}
+}
+
+// tracked hands on what main's trackers have found.
+func (l *loop) tracked(now time.Duration, m trackedMsg) {
+	ids := make(map[string]vrrp.ID, len(l.members))
+	for id, in := range l.members {
+		ids[in.inst.Params.Name] = id
+	}
+	for _, t := range m.tracked {
+		if id, ok := ids[t.Instance]; ok {
+			l.act(now, l.router.Step(now, vrrp.Tracked{ID: id, Weight: t.Weight, Fault: t.Fault}))
+		}
+	}
 }

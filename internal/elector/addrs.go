@@ -18,6 +18,10 @@ import (
 // kernel did not tell of.
 const resyncEvery = time.Minute
 
+// readyLimit bounds the wait for the kernel's notification of an IPv6 address;
+// there is none for one that was there before.
+const readyLimit = 50 * time.Millisecond
+
 // addrResultKind says what happened to an address.
 type addrResultKind uint8
 
@@ -54,7 +58,17 @@ type addrThread struct {
 	routers map[string]bool // whether an interface forwards IPv6
 	known   map[netif.Key]netif.Addr
 	results []addrResult
+	// unready are IPv6 addresses that the kernel has accepted but does not serve
+	// yet: their local route is made by a work queue, some milliseconds later on
+	// a busy machine. Announced before that, they would lose packets.
+	unready map[netif.Key]unreadyAddr
 	final   bool // nothing will be wanted any more, which was not reported yet
+}
+
+// unreadyAddr is a result that waits, at most until a time.
+type unreadyAddr struct {
+	result addrResult
+	until  time.Duration
 }
 
 func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realtime) *addrThread {
@@ -62,6 +76,7 @@ func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realti
 		clock: c, kernel: k, inbox: b, slot: s, rt: rt,
 		groups: netif.NewGroups(), config: &wire.Config{},
 		links: map[string]netif.Link{}, known: map[netif.Key]netif.Addr{},
+		unready: map[netif.Key]unreadyAddr{},
 	}
 	t.rec = netif.NewReconciler(k, netif.Options{
 		Owned:      func(netif.Installed) bool { return false },
@@ -94,12 +109,19 @@ func (t *addrThread) run(ctx context.Context) error {
 		case <-t.slot.wake:
 			t.turn()
 		case <-retry.C:
+			t.waited(t.clock.now())
 			t.note(t.rec.Tick(t.clock.now()))
 		case <-resync.C:
 			t.note(t.rec.Resync(t.clock.now()))
 		}
 		at, pending := t.rec.NextDeadline()
-		if pending {
+		if len(t.unready) > 0 {
+			now := t.clock.now()
+			retry.Reset(readyLimit)
+			if pending {
+				retry.Reset(min(max(at-now, 0), readyLimit))
+			}
+		} else if pending {
 			retry.Reset(max(at-t.clock.now(), 0))
 		}
 		if t.final && !pending && !t.slot.waiting() {
@@ -152,15 +174,14 @@ func ownedBy(c *wire.Config, marks bool) func(netif.Installed) bool {
 	}
 }
 
-// report takes a result of the Reconciler; the first of several go to the loop
-// without waiting for the rest.
+// report takes a result of the Reconciler.
 func (t *addrThread) report(res netif.Result) {
 	r := addrResult{key: res.Addr.Key()}
 	switch res.Kind {
 	case netif.ResultInstalled:
 		r.kind, r.target = addrInstalled, t.target(res.Addr)
-		t.known[r.key] = res.Addr
 		if res.Repaired {
+			delete(t.known, r.key)
 			r.level, r.text = "warn", fmt.Sprintf("address %s was removed by another program: put back", r.key)
 		} else if res.Foreign {
 			r.level, r.text = "warn", fmt.Sprintf("address %s is not hakeep's: it was there already and is left as it is", r.key)
@@ -178,9 +199,42 @@ func (t *addrThread) report(res netif.Result) {
 	default:
 		return
 	}
+	if _, was := t.known[r.key]; r.kind == addrInstalled && res.Addr.Prefix.Addr().Is6() && !was {
+		t.unready[r.key] = unreadyAddr{result: r, until: t.clock.now() + readyLimit}
+		t.known[r.key] = res.Addr
+		return
+	}
+	if r.kind == addrInstalled {
+		t.known[r.key] = res.Addr
+	} else {
+		delete(t.unready, r.key)
+	}
+	t.give(r)
+}
+
+// give adds a result; the first of several go to the loop without waiting for
+// the rest.
+func (t *addrThread) give(r addrResult) {
 	t.results = append(t.results, r)
 	if len(t.results) >= burst {
 		t.flush()
+	}
+}
+
+// ready hands on an IPv6 address that the kernel says is in service.
+func (t *addrThread) ready(key netif.Key) {
+	if u, ok := t.unready[key]; ok {
+		delete(t.unready, key)
+		t.give(u.result)
+	}
+}
+
+// waited hands on the IPv6 addresses that have waited for long enough.
+func (t *addrThread) waited(now time.Duration) {
+	for key, u := range t.unready {
+		if now >= u.until {
+			t.ready(key)
+		}
 	}
 }
 
@@ -267,6 +321,10 @@ func (t *addrThread) joinGroups() {
 func (t *addrThread) linkEvents(events []netif.Event) (changed bool) {
 	for _, ev := range events {
 		switch ev.Kind {
+		case netif.EventAddr:
+			if !ev.Addr.Tentative {
+				t.ready(ev.Addr.Key())
+			}
 		case netif.EventLink:
 			old, known := t.links[ev.Link.Name]
 			t.links[ev.Link.Name] = ev.Link

@@ -235,6 +235,10 @@ func (c *control) serve(wc *wire.Conn, m *wire.Message) error {
 		s.Number, s.PID = m.SnapshotRequest.Number, os.Getpid()
 		c.collect(2048 * len(s.Instances))
 		return wc.Send(&wire.Message{Snapshot: s})
+	case m.Standby != nil:
+		c.inbox.post(standbyMsg{m.Standby})
+	case len(m.Tracked) > 0:
+		c.inbox.post(trackedMsg{m.Tracked})
 	case m.Shutdown != nil:
 		c.inbox.post(shutdownMsg{})
 	}

@@ -32,6 +32,9 @@ type (
 		brief bool // without the instances
 		reply chan<- *wire.Snapshot
 	}
+	// standbyMsg and trackedMsg are main's messages of these names.
+	standbyMsg struct{ *wire.Standby }
+	trackedMsg struct{ tracked []wire.Tracked }
 	// shutdownMsg asks for a planned leave.
 	shutdownMsg struct{}
 	// quitMsg ends the loop at once, as another thread has failed.

@@ -70,10 +70,12 @@ type loop struct {
 	config  *wire.Config
 	members map[vrrp.ID]*member
 	byKey   map[netif.Key]vrrp.ID // who an address belongs to
-	links   map[int]string        // names by index
-	stats   stats
-	started time.Time
-	rt      realtime
+	// installing are instances whose addresses are not all in the kernel yet.
+	installing map[vrrp.ID]bool
+	links      map[int]string // names by index
+	stats      stats
+	started    time.Time
+	rt         realtime
 
 	advert      vrrp.AdvertReceived // the one being stepped
 	receive     func(*vrrpnet.Datagram)
@@ -92,7 +94,7 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 	l := &loop{
 		clock: c, router: vrrp.NewRouter(), sockets: s, sender: a, sched: arp.NewSchedule(),
 		inbox: box, journal: j, addrs: slot, config: &wire.Config{},
-		members: map[vrrp.ID]*member{}, byKey: map[netif.Key]vrrp.ID{}, links: map[int]string{},
+		members: map[vrrp.ID]*member{}, byKey: map[netif.Key]vrrp.ID{}, installing: map[vrrp.ID]bool{}, links: map[int]string{},
 		started: time.Now(),
 	}
 	l.receive = l.datagram
@@ -148,6 +150,7 @@ func (l *loop) turn() {
 		l.handle(msg)
 		l.spare[i] = nil
 	}
+	l.tellInstalled()
 	l.timers()
 	if l.socketsDue {
 		l.syncSockets()
@@ -208,6 +211,22 @@ func (l *loop) timers() {
 	}
 }
 
+// tellInstalled tells the Router of instances whose addresses are complete.
+func (l *loop) tellInstalled() {
+	for id := range l.installing {
+		m := l.members[id]
+		if m == nil {
+			delete(l.installing, id)
+			continue
+		}
+		if m.complete() {
+			delete(l.installing, id)
+			now := l.clock.now()
+			l.act(now, l.router.Step(now, vrrp.Installed{ID: id}))
+		}
+	}
+}
+
 // flush sends what is queued.
 func (l *loop) flush() {
 	if _, err := l.sockets.Flush(); err != nil {
@@ -250,6 +269,10 @@ func (l *loop) handle(msg any) {
 		l.addressResults(now, m)
 	case configMsg:
 		m.reply <- l.reconfigure(now, m.config)
+	case standbyMsg:
+		l.standby(now, m)
+	case trackedMsg:
+		l.tracked(now, m)
 	case snapshotMsg:
 		m.reply <- l.snapshot(now, m.brief)
 	case shutdownMsg:
@@ -305,7 +328,7 @@ func (l *loop) log(level, text string) {
 
 // desired is what the address thread shall bring about.
 func (l *loop) desired() desiredAddrs {
-	d := desiredAddrs{final: l.stopping}
+	d := desiredAddrs{final: l.stopping && !l.router.Leaving()}
 	for _, s := range l.router.Snapshot(nil) {
 		if m := l.members[s.ID]; m != nil && m.install {
 			d.addrs = append(d.addrs, m.inst.Addresses...)

@@ -8,6 +8,9 @@ import (
 	"hakeep/vrrp"
 )
 
+// habit is how often a peer's other interval is heard before it is told of.
+const habit = 3
+
 // maxPeers bounds the peers that are remembered of an instance.
 const maxPeers = 16
 
@@ -183,6 +186,9 @@ func (l *loop) noted(now time.Duration, m *member, a *vrrp.Action) { l.notice(no
 // once, what is discarded at most once a minute while it goes on.
 func (l *loop) notice(now time.Duration, m *member, a *vrrp.Action) {
 	m.reasons[a.Reason]++
+	if a.Reason == vrrp.ReasonIntervalDiffers && m.reasons[a.Reason] < habit {
+		return // a master that leaves in a planned way says it once
+	}
 	at := m.noticed[a.Reason]
 	if at != 0 && (!a.Reason.Discards() && a.Kind == vrrp.Noted || now-at < noticeGap) {
 		return

@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"internal/reconcile", "internal/version", "internal/script"},
 	{"vrrp", "arp", "internal/config", "internal/netif"},
 	{"internal/wire", "vrrp/vrrpnet", "internal/config/keepalived", "lvs", "checks", "internal/track",
-		"internal/firewall", "internal/notify", "internal/sim", "internal/lab"},
+		"internal/firewall", "internal/notify", "internal/sim", "internal/lab", "internal/hostcheck"},
 	{"internal/status", "internal/nstest"},
 	{"internal/control", "internal/metrics"},
 	{"internal/elector", "internal/daemon"},

@@ -22,6 +22,8 @@ type Message struct {
 	Config          *Config          `json:",omitempty"`
 	SnapshotRequest *SnapshotRequest `json:",omitempty"`
 	Shutdown        *Shutdown        `json:",omitempty"`
+	Standby         *Standby         `json:",omitempty"`
+	Tracked         []Tracked        `json:",omitempty"`
 
 	// From the elector to main.
 	Applied  *Applied  `json:",omitempty"`
@@ -84,6 +86,21 @@ type SnapshotRequest struct {
 	Brief bool
 }
 
+// Standby makes instances stay back, or take part again.
+type Standby struct {
+	// Instances are names.
+	Instances []string
+	On        bool
+}
+
+// Tracked says what the tracked scripts, files, processes and checks of one
+// instance add up to.
+type Tracked struct {
+	Instance string
+	Weight   int
+	Fault    bool
+}
+
 // Shutdown asks the elector to leave in a planned way and to exit.
 type Shutdown struct{}
 
@@ -111,6 +128,11 @@ const (
 	// EventLowerPriority is a master of lower priority that was heard
 	// (notify_master_rx_lower_pri).
 	EventLowerPriority EventKind = "lower-priority-master"
+	// EventPriority is an effective priority that changed
+	// (notify_priority_changes).
+	EventPriority EventKind = "priority"
+	// EventGroup is a transition of the sync group Group.
+	EventGroup EventKind = "group"
 	// EventAddress is an address that could not be installed, was put back, or is
 	// taken away by others.
 	EventAddress EventKind = "address"
@@ -125,6 +147,7 @@ type Event struct {
 	Time     time.Time
 	Kind     EventKind
 	Instance string `json:",omitempty"`
+	Group    string `json:",omitempty"`
 	// From, To, Cause and Priority are of a transition.
 	From     string `json:",omitempty"`
 	To       string `json:",omitempty"`

@@ -32,11 +32,16 @@ type InstanceStatus struct {
 	Name  string
 	State string
 	// Since is the time of the last transition, Cause its reason.
-	Since    time.Time
-	Cause    string
-	Faults   []string `json:",omitempty"`
-	Priority uint8
-	Source   netip.Addr `json:",omitzero"`
+	Since time.Time
+	Cause string
+	// Standby is set while an operator holds the instance back.
+	Standby bool `json:",omitempty"`
+	// Lingering is set while a former master keeps its addresses until the
+	// winner has them.
+	Lingering bool     `json:",omitempty"`
+	Faults    []string `json:",omitempty"`
+	Priority  uint8
+	Source    netip.Addr `json:",omitzero"`
 	// Master and MasterPriority are those of the master that a backup follows.
 	Master         netip.Addr `json:",omitzero"`
 	MasterPriority uint8      `json:",omitempty"`
