@@ -1,0 +1,95 @@
+package track
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// State is what is known of a tracked object.
+type State int
+
+// The states.
+const (
+	// StateInit is before the first result.
+	StateInit State = iota + 1
+	// StateOK is well: of a file that its number is 0.
+	StateOK
+	// StateFailed is not.
+	StateFailed
+)
+
+// String is "init", "ok" or "failed".
+func (s State) String() string {
+	switch s {
+	case StateInit:
+		return "init"
+	case StateOK:
+		return "ok"
+	case StateFailed:
+		return "failed"
+	}
+	return fmt.Sprintf("State(%d)", int(s))
+}
+
+// Status is a tracked object as an operator sees it.
+type Status struct {
+	Kind Kind
+	Name string
+	// State, and since when.
+	State State
+	Since time.Time
+	// Value is the number in a file, or of processes.
+	Value int
+	// Result is the last result in words; of a script for example "exit status 1"
+	// or "timed out after 1s".
+	Result string
+	// ExitCode and Signal are those of the last run of a script that ended: -1
+	// without an exit, "" without a signal.
+	ExitCode int
+	Signal   string
+	// Duration is how long the last run took, LastRun when it was started (a file
+	// was read), Stderr the end of what it wrote to standard error.
+	Duration time.Duration
+	LastRun  time.Time
+	Stderr   string
+	// Running says that a run is going on.
+	Running bool
+	// Runs counts results of scripts and readings of files; Failures those that
+	// failed, Timeouts those of them by timeout, and Skipped the ticks at which the
+	// run before was still going on.
+	Runs, Failures, Timeouts, Skipped uint64
+	// Error says why the object cannot be watched as it should, Notes what an
+	// operator should know of it.
+	Error string
+	Notes []string
+	// Source says how changes of files and processes are found out.
+	Source string
+	// Instances are those that track it, sorted.
+	Instances []string
+}
+
+// Snapshot is the status of everything that is tracked, sorted by kind and name.
+func (m *Manager) Snapshot() []Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Status, 0, len(m.trackers))
+	for _, t := range m.trackers {
+		s := t.status
+		s.Value = t.outcome.Value
+		s.Notes, s.Instances = slices.Clone(s.Notes), slices.Clone(t.users)
+		switch {
+		case !t.outcome.Known:
+			s.State = StateInit
+		case t.outcome.OK:
+			s.State = StateOK
+		default:
+			s.State = StateFailed
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b Status) int {
+		return ID{a.Kind, a.Name}.compare(ID{b.Kind, b.Name})
+	})
+	return list
+}
