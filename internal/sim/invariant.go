@@ -101,7 +101,7 @@ var invariants = [...]Invariant{
 	},
 	InvLateWaker: {
 		Name:   "late-waker",
-		Rule:   "A router that was not running listens for at least one interval before it takes over, or before it goes on as master.",
+		Rule:   "A router that was not running listens for at least one interval before it takes over, or before it goes on as master. A master that hears another one then steps down.",
 		Given:  "A backup: its timer ended more than an interval before it ran again. A master: its last advert is so old that even the best backup must have taken over, and two intervals old; an answer to what it hears is no going on. Either: that was its only stall since it heard or sent something; who is late again and again must go on at last.",
 		Source: "pitfalls.md 6; keepalived.md 5.1 (issues 542, 1927, 2066)",
 	},
@@ -137,7 +137,7 @@ var invariants = [...]Invariant{
 	},
 	InvAnnounceRate: {
 		Name:   "announce-rate",
-		Rule:   "An address is announced at most eight bursts a second, and two more for each time the router becomes master or the address is installed in that second.",
+		Rule:   "Masters of lower priority provoke at most one round of announcements an interval (at least 100 ms). An address is announced at most eight bursts a second, and two more for each time in that second that the router becomes master or the address is installed; refreshes come on top.",
 		Given:  "Whatever peers send.",
 		Source: "arp: what peers can provoke",
 	},

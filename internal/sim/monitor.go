@@ -72,6 +72,7 @@ type seat struct {
 	sends     [3]time.Duration // the last ones of this mastership, 0 for none
 	answerBy  time.Duration    // an advert is owed, 0 for none
 	lowerBy   time.Duration    // an announcement is owed
+	lowered   time.Duration    // when the last announcement of that kind was
 	duty      time.Duration    // world time: when it last had to announce
 	listens   time.Duration    // world time: until when it listens before it goes on as master
 	announces map[netip.Addr]*announceCount
@@ -92,7 +93,7 @@ type stepFacts struct {
 	actions, sent0, sentOwn          int
 	install, remove, announce, lower bool
 	accepted                         *vrrp.Action
-	moved, left                      bool
+	moved, left, late                bool
 }
 
 type announceCount struct {
@@ -253,6 +254,7 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 	switch a.Kind {
 	case vrrp.Accepted:
 		f.accepted = a
+		f.late = s.state == vrrp.Master && s.host.woke > s.sent && s.tooLate()
 		if a.Src == s.src {
 			m.fail(InvOwnAdvert, s, "accepts an advert from %v, which is its own address", a.Src)
 		}
@@ -274,8 +276,15 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 		f.remove = true
 	case vrrp.Announce:
 		f.announce = true
+		for _, c := range s.announces {
+			c.extra++
+		}
 	case vrrp.AnnounceLower:
 		f.lower = true
+		if s.lowered != 0 && now-s.lowered < lowerGap(s.p) && s.changed < s.lowered {
+			m.fail(InvAnnounceRate, s, "answers lower masters twice within %v", now-s.lowered)
+		}
+		s.lowered = now
 		if s.lowerBy != 0 {
 			s.lowerBy = 0
 			m.settleDebt(s)

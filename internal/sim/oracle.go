@@ -72,9 +72,6 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 		s.hold = 0
 		s.learned = s.p.Interval
 		s.sends = [3]time.Duration{2: now}
-		for _, c := range s.announces {
-			c.extra++
-		}
 	case vrrp.Backup:
 		m.forgive(s)
 		s.wait, s.silence, s.learned, s.heard, s.hold = waitsDown, now, s.p.Interval, false, 0
@@ -130,6 +127,10 @@ func (m *monitor) takeover(p *process, s *seat, now time.Duration) {
 	if s.changed > early {
 		// A reload that shortened the wait looks to the router like being late.
 		latest = max(latest, s.changed+2*s.learned+m.slack(p))
+	}
+	if s.changed > s.silence && h.woke > s.silence {
+		// Or made the wait longer after it was put off.
+		latest = max(latest, s.changed+early-s.silence+2*s.learned+m.slack(p))
 	}
 	if now > latest {
 		m.fail(InvLate, s, "took over %v too late", now-early)
@@ -286,6 +287,8 @@ func (m *monitor) heardAsMaster(p *process, s *seat, now time.Duration, a *vrrp.
 		if now-s.sent <= masterDown(s.p, vrrp.OwnerPriority-1, s.p.Interval) {
 			m.fail(InvYield, s, "gave way to an advert of priority %d from %v", a.Priority, a.Src)
 		}
+	case f.late:
+		m.fail(InvLateWaker, s, "stays master beside %v although it did not run for so long that that one had to take over", a.Src)
 	default:
 		s.duty = m.w.now
 		if f.sentOwn == 0 && !s.p.LowerPrioNoAdvert {

@@ -127,10 +127,13 @@ func randomSwitches(rng *rand.Rand, p *vrrp.Params) {
 	if p.Version == vrrp.V3 && chance(rng, 10) {
 		p.Interval *= 2
 	}
-	if p.StartMaster || p.Priority == vrrp.OwnerPriority {
-		return // keepalived clears the rest with them
+	if p.StartMaster {
+		return // keepalived clears the rest with it
 	}
 	p.Nopreempt = chance(rng, 20)
+	if p.Priority == vrrp.OwnerPriority {
+		return
+	}
 	if chance(rng, 20) {
 		p.PreemptDelay = p.Interval * time.Duration(rng.IntN(20))
 	}
@@ -163,6 +166,12 @@ func randomRound(rng *rand.Rand, s *Spec) Round {
 	for range n {
 		f := randomFault(rng, s, base)
 		f.At = time.Duration(rng.Int64N(int64(r.Length)))
+		if len(r.Faults) > 0 && chance(rng, 40) {
+			// Soon after another one has ended, on the same host.
+			o := pick(rng, r.Faults...)
+			f.Host = o.Host
+			f.At = min(o.At+o.For+time.Duration(rng.Int64N(int64(2*base))), r.Length-1)
+		}
 		if f.For == 0 && f.Kind != FaultReload && f.Kind != FaultTaken && f.Kind != FaultSteal && f.Kind != FaultForget {
 			f.For = time.Duration(rng.Int64N(int64(10 * base)))
 		}

@@ -20,7 +20,11 @@ func (m *monitor) announced(p *process, addr netip.Addr) {
 	c.frames++
 	set := &p.members[s.id].inst.Announce
 	bursts := max(set.Repeat, set.LowerPrioRepeat, set.RefreshRepeat, 1)
-	if c.frames > bursts*(8+2*c.extra) {
+	most := bursts * (8 + 2*c.extra)
+	if set.Refresh > 0 {
+		most += set.RefreshRepeat * int(1+time.Second/set.Refresh)
+	}
+	if c.frames > most {
 		m.fail(InvAnnounceRate, s, "%v was announced %d times within %v", addr, c.frames, m.w.now-c.from)
 	}
 }

@@ -1,0 +1,105 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"hakeep/vrrp"
+)
+
+// searchKinds are the faults of the deepest search, allKinds also what is like
+// them but for a detail.
+var (
+	searchKinds = []FaultKind{FaultDrop, FaultPower, FaultStall, FaultReload}
+	allKinds    = []FaultKind{FaultDrop, FaultPower, FaultLeave, FaultStall, FaultPause, FaultPort, FaultReload}
+)
+
+// modelRouter is one router of a model.
+func modelRouter(i int, priority uint8, change func(*vrrp.Params)) *vrrp.Params {
+	p := &vrrp.Params{
+		Name: fmt.Sprintf("r%d", i), Family: vrrp.IPv4, Version: vrrp.V3, VRID: 1, Link: "eth0", Group: netip.AddrFrom4([4]byte{224, 0, 0, 18}),
+		Priority: priority, Interval: time.Second, DownAdverts: vrrp.DefaultDownAdverts,
+		Addrs: []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 10})}, Auth: vrrp.AuthNone, Form: vrrp.ChecksumPseudo,
+	}
+	if change != nil {
+		change(p)
+	}
+	return p
+}
+
+// models are the networks that are searched. Router 1 has the higher address.
+func models() []*Model {
+	type change = func(*vrrp.Params)
+	pair := func(name string, p0 uint8, c0 change, p1 uint8, c1 change, reload *vrrp.Params) *Model {
+		return &Model{
+			Name: name, Faults: 2, Kinds: allKinds,
+			Routers: []*vrrp.Params{modelRouter(0, p0, c0), modelRouter(1, p1, c1)},
+			Reloads: []*vrrp.Params{nil, reload},
+		}
+	}
+	startMaster := func(p *vrrp.Params) { p.StartMaster = true }
+	nopreempt := func(p *vrrp.Params) { p.Nopreempt = true }
+	ask := func(p *vrrp.Params) { p.HigherPrioSendAdvert = true }
+	return []*Model{
+		pair("plain", 200, nil, 100, nil, modelRouter(1, 220, nil)),
+		pair("equal", 100, nil, 100, nil, modelRouter(1, 90, nil)),
+		pair("nopreempt", 200, nopreempt, 100, nil, modelRouter(1, 220, nopreempt)),
+		pair("preempt delay", 200, func(p *vrrp.Params) { p.PreemptDelay = 4 * time.Second }, 100, nil, nil),
+		pair("owner", 255, startMaster, 100, startMaster, nil),
+		pair("two owners", 255, startMaster, 255, nil, nil),
+		pair("quick backup", 200, ask, 100, func(p *vrrp.Params) { p.Interval, p.HigherPrioSendAdvert = 500*time.Millisecond, true }, nil),
+		pair("10 ms", 254, func(p *vrrp.Params) { p.Interval = 10 * time.Millisecond }, 253, func(p *vrrp.Params) { p.Interval = 10 * time.Millisecond }, nil),
+	}
+}
+
+// trio are three routers.
+func trio() *Model {
+	return &Model{
+		Name: "three", Kinds: allKinds,
+		Routers: []*vrrp.Params{modelRouter(0, 200, nil), modelRouter(1, 100, nil), modelRouter(2, 150, nil)},
+	}
+}
+
+// TestModel searches the models: two routers with two faults each until no new
+// state appears. HAKEEP_SIM_MODEL=full searches with three faults, and three
+// routers further.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	full := os.Getenv("HAKEEP_SIM_MODEL") == "full"
+	var list []*Model
+	for _, m := range models() {
+		if testing.Short() {
+			m.Faults = 1
+		}
+		list = append(list, m)
+	}
+	three := trio()
+	three.Faults, three.MaxStates = 1, 200_000
+	if full {
+		for _, m := range models() {
+			m.Name, m.Faults, m.Kinds = m.Name+", deep", 3, searchKinds
+			list = append(list, m)
+		}
+		three.Faults, three.MaxStates = 2, 3_000_000
+	}
+	list = append(list, three)
+	var total ModelResult
+	for _, m := range list {
+		start := time.Now()
+		r, err := m.Search()
+		if err != nil {
+			t.Errorf("%s, %d faults: %v", m.Name, m.Faults, err)
+			continue
+		}
+		t.Logf("%s, %d faults: %v, %v", m.Name, m.Faults, &r, time.Since(start).Round(time.Millisecond))
+		if !r.Complete && len(m.Routers) == 2 {
+			t.Errorf("%s: not complete", m.Name)
+		}
+		total.States += r.States
+		total.Steps += r.Steps
+	}
+	t.Logf("%d states, %d steps", total.States, total.Steps)
+}

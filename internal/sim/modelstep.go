@@ -1,0 +1,362 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"hakeep/vrrp"
+)
+
+const modelLink = 2
+
+// expand makes every step that is possible in a state.
+func (s *search) expand(st *modelState) {
+	moment := false // something happens at this moment, so that time stands
+	for i := range st.hosts {
+		h := &st.hosts[i]
+		if h.r == nil || h.asleep != powerOn {
+			continue
+		}
+		for from := range st.hosts {
+			at := slices.IndexFunc(st.wire[i], func(a modelAdvert) bool { return int(a.from) == from })
+			if at < 0 {
+				continue
+			}
+			moment = true
+			s.try(st, opHear, i, from, func(n *modelState) { s.deliver(n, i, at) })
+			if st.faults > 0 && slices.Contains(s.m.Kinds, FaultDrop) {
+				s.try(st, opLose, i, from, func(n *modelState) {
+					s.fault(n)
+					n.wire[i] = slices.Delete(n.wire[i], at, at+1)
+				})
+			}
+		}
+		if d, ok := h.r.NextDeadline(); ok && d <= st.now {
+			moment = true
+			s.try(st, opTimer, i, 0, func(n *modelState) { s.timeout(n, i) })
+		}
+	}
+	for i := range st.hosts {
+		s.comeBack(st, i)
+		if st.faults > 0 {
+			s.goWrong(st, i)
+		}
+	}
+	if !moment {
+		s.pass(st)
+	}
+}
+
+// try makes one step on a copy.
+func (s *search) try(st *modelState, op modelOp, i, from int, step func(*modelState)) {
+	if s.err != nil {
+		return
+	}
+	n := st.clone()
+	n.depth++
+	step(n)
+	s.add(n, modelStep{st.now - time.Hour, int32(st.index), op, int8(i), int8(from)})
+}
+
+// pass lets time jump to the next deadline, or half an interval on when
+// somebody may come back meanwhile.
+func (s *search) pass(st *modelState) {
+	next := vrrp.Forever
+	for i := range st.hosts {
+		h := &st.hosts[i]
+		if h.asleep != powerOn && st.now-h.dozed >= s.longest {
+			return
+		}
+		if h.r == nil || h.asleep != powerOn || h.cut {
+			next = min(next, st.now-st.now%s.tick+s.tick)
+		}
+		if h.r == nil || h.asleep != powerOn {
+			continue
+		}
+		if d, ok := h.r.NextDeadline(); ok {
+			next = min(next, d)
+		}
+	}
+	if next != vrrp.Forever {
+		s.try(st, opPass, 0, 0, func(n *modelState) { n.now = next })
+	}
+}
+
+// goWrong makes each fault that can hit a router.
+func (s *search) goWrong(st *modelState, i int) {
+	h := &st.hosts[i]
+	if h.r == nil || h.asleep != powerOn {
+		return
+	}
+	for _, k := range s.m.Kinds {
+		switch k {
+		case FaultPower:
+			s.try(st, opPower, i, 0, func(n *modelState) { s.fault(n); s.off(n, i) })
+		case FaultLeave:
+			s.try(st, opLeave, i, 0, func(n *modelState) { s.fault(n); s.step(n, i, vrrp.Shutdown{}); s.off(n, i) })
+		case FaultStall, FaultPause:
+			op, how := opStall, stalled
+			if k == FaultPause {
+				op, how = opPause, paused
+			}
+			s.try(st, op, i, 0, func(n *modelState) { s.fault(n); s.doze(n, i, how) })
+		case FaultPort:
+			if !h.cut {
+				s.try(st, opCut, i, 0, func(n *modelState) { s.fault(n); s.link(n, i, false) })
+			}
+		case FaultReload:
+			if s.m.Reloads != nil && s.m.Reloads[i] != nil {
+				s.try(st, opReload, i, 0, func(n *modelState) {
+					s.fault(n)
+					n.hosts[i].second = !n.hosts[i].second
+					s.step(n, i, vrrp.Reconfigure{Instances: []*vrrp.Params{s.params(&n.hosts[i], i)}})
+				})
+			}
+		}
+	}
+}
+
+// comeBack ends what has befallen a router.
+func (s *search) comeBack(st *modelState, i int) {
+	h := &st.hosts[i]
+	switch {
+	case h.r == nil:
+		s.try(st, opBoot, i, 0, func(n *modelState) { n.calm = n.now; s.boot(n, i) })
+	case h.asleep != powerOn:
+		s.try(st, opWake, i, 0, func(n *modelState) { n.calm = n.now; s.wake(n, i) })
+	case h.cut:
+		s.try(st, opJoin, i, 0, func(n *modelState) { n.calm = n.now; s.link(n, i, true) })
+	}
+}
+
+func (s *search) fault(n *modelState) {
+	n.faults--
+	n.calm = n.now
+}
+
+func (s *search) boot(n *modelState, i int) {
+	h := &n.hosts[i]
+	h.r, h.second, h.cut = vrrp.NewRouter(), false, false
+	s.link(n, i, true)
+	s.step(n, i, vrrp.Reconfigure{Instances: []*vrrp.Params{s.params(h, i)}})
+}
+
+func (s *search) off(n *modelState, i int) {
+	n.hosts[i] = modelHost{}
+	n.wire[i] = nil
+}
+
+// doze stops a process or a machine. What is on its way to it waits in the
+// socket, or is lost.
+func (s *search) doze(n *modelState, i int, how power) {
+	h := &n.hosts[i]
+	h.asleep, h.dozed = how, n.now
+	if how == stalled {
+		h.socket = slices.Clone(n.wire[i])
+	}
+	n.wire[i] = nil
+}
+
+// wake is the first turn of the loop after it could not run: what waits in the
+// socket first, then the timers.
+func (s *search) wake(n *modelState, i int) {
+	h := &n.hosts[i]
+	socket := h.socket
+	h.asleep, h.socket = powerOn, nil
+	before, late := h.r.Snapshot(nil)[0], time.Duration(0)
+	if d, ok := h.r.NextDeadline(); ok {
+		late = n.now - d
+	}
+	sent, again := h.sent, h.woke > max(h.sent, h.heard)
+	h.woke = n.now
+	for _, a := range socket {
+		s.step(n, i, s.received(a))
+	}
+	if d, ok := h.r.NextDeadline(); ok && d <= n.now {
+		s.step(n, i, vrrp.Timeout{})
+	}
+	after := h.r.Snapshot(nil)[0]
+	p := h.r.Params(after.ID)
+	if !again && before.State == vrrp.Backup && after.State == vrrp.Master && late > before.Interval {
+		s.fail(InvLateWaker, "%d wakes %v late and takes over at once", i, late)
+	}
+	down := max(masterDown(p, vrrp.OwnerPriority-1, p.Interval), 2*p.Interval)
+	if !again && before.State == vrrp.Master && after.State == vrrp.Master && len(socket) == 0 && n.now-sent > down && h.sent == n.now {
+		s.fail(InvLateWaker, "%d wakes %v after its last advert and goes on at once", i, n.now-sent)
+	}
+}
+
+func (s *search) link(n *modelState, i int, up bool) {
+	h := &n.hosts[i]
+	h.cut = !up
+	if h.cut {
+		n.wire[i] = nil
+	}
+	s.step(n, i, vrrp.LinkChanged{Link: vrrp.Link{Name: "eth0", Index: modelLink, Up: up, Addrs: append(ownAddrs(&HostSpec{}), s.addr(i))}})
+}
+
+func (s *search) received(a modelAdvert) *vrrp.AdvertReceived {
+	return &vrrp.AdvertReceived{Link: modelLink, Src: s.addr(int(a.from)), Dst: s.m.Routers[0].Group, TTL: 255, Payload: s.payloads[a.payload]}
+}
+
+func (s *search) deliver(n *modelState, i, at int) {
+	a := n.wire[i][at]
+	n.wire[i] = slices.Delete(n.wire[i], at, at+1)
+	s.step(n, i, s.received(a))
+}
+
+func (s *search) timeout(n *modelState, i int) {
+	s.step(n, i, vrrp.Timeout{})
+	if d, ok := n.hosts[i].r.NextDeadline(); ok && d <= n.now {
+		s.fail(InvDeadline, "%d has a deadline %v in the past after its timeout", i, n.now-d)
+	}
+}
+
+// step steps one router and puts on the wire what it sends.
+func (s *search) step(n *modelState, i int, ev vrrp.Event) {
+	h := &n.hosts[i]
+	before := h.r.Snapshot(nil)
+	h.r = h.r.Clone()
+	actions := h.r.Step(n.now, ev)
+	var sent0, sentOwn int
+	var state vrrp.State
+	if len(before) > 0 {
+		state = before[0].State
+	} else {
+		state = vrrp.Init
+	}
+	var accepted *vrrp.Action
+	for k := range actions {
+		a := &actions[k]
+		switch a.Kind {
+		case vrrp.Accepted:
+			accepted = a
+			if a.Priority == 0 || a.Priority >= before[0].Priority {
+				h.heard = n.now
+			}
+		case vrrp.SendAdvert:
+			if a.Priority == 0 {
+				sent0++
+			} else {
+				sentOwn++
+				h.sent = n.now
+			}
+			s.broadcast(n, i, a)
+		case vrrp.Transition:
+			if a.From != state || !legal(a.From, a.To) {
+				s.fail(InvTransition, "%d goes from %v to %v while it is %v", i, a.From, a.To, state)
+			}
+			if a.From == vrrp.Master && (a.To == vrrp.Backup) == (sent0 > 0) || a.To == vrrp.Master && sentOwn == 0 {
+				s.fail(InvTransition, "%d goes from %v to %v after %d adverts and %d of priority 0", i, a.From, a.To, sentOwn, sent0)
+			}
+			state = a.To
+		case vrrp.Announce, vrrp.AnnounceLower:
+			n.owner, n.knows = i, false
+		}
+	}
+	if accepted != nil && state == vrrp.Master && n.owner != i && n.owner >= 0 && accepted.Src == s.addr(n.owner) {
+		n.knows = true
+	}
+	if accepted != nil && accepted.From == vrrp.Master && accepted.Priority > 0 {
+		s.heard(n, i, before[0], state, accepted)
+	}
+}
+
+// heard: who hears a better master gives way, who hears a worse one does not.
+func (s *search) heard(n *modelState, i int, before vrrp.InstanceState, state vrrp.State, a *vrrp.Action) {
+	better := a.Priority > before.Priority || a.Priority == before.Priority && s.addr(i).Less(a.Src)
+	if better && state == vrrp.Master {
+		s.fail(InvYield, "%d stays master beside %v with %d", i, a.Src, a.Priority)
+	}
+	p := n.hosts[i].r.Params(before.ID)
+	late := n.now-n.hosts[i].sent > masterDown(p, vrrp.OwnerPriority-1, p.Interval)
+	if !better && state != vrrp.Master && !late && before.Priority != vrrp.OwnerPriority {
+		s.fail(InvYield, "%d gives way to %v with %d", i, a.Src, a.Priority)
+	}
+}
+
+// broadcast puts an advert on the wire to everybody who can get it.
+func (s *search) broadcast(n *modelState, i int, a *vrrp.Action) {
+	a.Packets(nil, func(o *vrrp.Outgoing) {
+		number, ok := s.numbers[string(o.Payload)]
+		if !ok {
+			number = int32(len(s.payloads))
+			s.payloads = append(s.payloads, slices.Clone(o.Payload))
+			s.numbers[string(o.Payload)] = number
+		}
+		if n.hosts[i].cut {
+			return
+		}
+		for j := range n.hosts {
+			h := &n.hosts[j]
+			switch {
+			case j == i || h.r == nil || h.cut || h.asleep == paused:
+			case h.asleep == stalled:
+				h.socket = append(slices.Clone(h.socket), modelAdvert{int8(i), number})
+			default:
+				n.wire[j] = append(n.wire[j], modelAdvert{int8(i), number})
+			}
+		}
+	})
+}
+
+// quiet examines a state in which nothing has gone wrong for so long that all
+// must be settled.
+func (s *search) quiet(st *modelState) {
+	if st.now-st.calm < s.settle {
+		return
+	}
+	var master *vrrp.InstanceState
+	who := -1
+	var all []vrrp.InstanceState
+	for i := range st.hosts {
+		h := &st.hosts[i]
+		if len(st.wire[i]) > 0 || h.asleep != powerOn {
+			return
+		}
+		if h.r == nil || h.cut {
+			continue
+		}
+		if d, ok := h.r.NextDeadline(); ok && d <= st.now {
+			return
+		}
+		is := h.r.Snapshot(nil)[0]
+		all = append(all, is)
+		if is.State == vrrp.Master {
+			if master != nil {
+				s.fail(InvOneMaster, "%d and %d are master after a quiet time", who, i)
+			}
+			master, who = &is, i
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	s.result.Quiet++
+	if master == nil {
+		s.fail(InvOneMaster, "nobody is master after a quiet time")
+		return
+	}
+	for _, is := range all {
+		p := is.Priority
+		if p > master.Priority && (!s.nopreempt(is.Name) || p == vrrp.OwnerPriority) {
+			s.fail(InvRightMaster, "%s is %v after a quiet time, the master has priority %d", is.Name, is.State, master.Priority)
+		}
+	}
+	if st.owner != who && st.knows {
+		s.fail(InvCaches, "neighbours look for the addresses at %d, the master is %d", st.owner, who)
+	}
+}
+
+// nopreempt reports whether a router, named by its instance, is configured so in
+// any configuration.
+func (s *search) nopreempt(name string) bool {
+	return slices.ContainsFunc(slices.Concat(s.m.Routers, s.m.Reloads), func(p *vrrp.Params) bool { return p != nil && p.Name == name && p.Nopreempt })
+}
+
+func (s *search) fail(inv Inv, format string, args ...any) {
+	if s.err == nil {
+		s.err = &Violation{inv, 0, fmt.Sprintf(format, args...)}
+	}
+}
