@@ -17,7 +17,7 @@ case $PREFIX in
 *) echo "install.sh: PREFIX=$PREFIX is not an absolute path" >&2; exit 1 ;;
 esac
 for f in "$BIN" "$SHARE/man8/hakeep.8" "$SHARE/bash/hakeep"; do
-	[ -e "$f" ] || { echo "install.sh: $f is missing: run make install" >&2; exit 1; }
+	[ -e "$f" ] || { echo "install.sh: $f is missing: run make build man" >&2; exit 1; }
 done
 PREFIX=${PREFIX%/}
 
