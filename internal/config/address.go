@@ -26,6 +26,7 @@ type addressDraft struct {
 	lft     string
 	peer    string
 	scope   string
+	static  bool
 	problem bool
 }
 
@@ -36,12 +37,12 @@ type placedAddress struct {
 	shown string
 }
 
-// addresses reads virtual_ipaddress or virtual_ipaddress_excluded. Entries
-// without dev go to link, which may be empty.
+// addresses reads virtual_ipaddress, virtual_ipaddress_excluded or
+// static_ipaddress. Entries without dev go to link, which may be empty.
 func (b *block) addresses(key, link string) []placedAddress {
 	var out []placedAddress
 	for _, it := range b.items(key) {
-		a := &addressDraft{d: b.d, line: it.node.line, key: b.join(key), link: link}
+		a := &addressDraft{d: b.d, line: it.node.line, key: b.join(key), link: link, static: b.kind == BlockRoot}
 		switch v := it.raw.(type) {
 		case string:
 			a.shown = describe(v)
@@ -146,7 +147,13 @@ func (a *addressDraft) setOption(name, value string) {
 	case "preferred_lft":
 		a.lft = value
 	case "track_group":
-		a.errorf("has track_group, which only static addresses can have")
+		if !a.static {
+			a.errorf("has track_group, which only static addresses can have")
+			return
+		}
+		at := spot{d: a.d, line: a.line, key: a.key, shown: a.shown}
+		a.TrackGroup = at.trackGroup(value)
+		a.problem = a.problem || at.failed
 	}
 }
 

@@ -16,8 +16,27 @@ type Config struct {
 	Global Global
 	// Instances are the virtual routers in the order of the file.
 	Instances []Instance
+	// Groups are the sync groups, Scripts, Files, Processes and Checks what can
+	// be tracked, all in the order of the file. What no instance tracks is to
+	// be left alone: it does nothing (keepalived).
+	Groups    []SyncGroup
+	Scripts   []Script
+	Files     []TrackFile
+	Processes []TrackProcess
+	Checks    []Check
+	// StaticAddresses, StaticRoutes and StaticRules are put into the kernel at
+	// the start and taken away at the end; they never move.
+	StaticAddresses []Address
+	StaticRoutes    []Route
+	StaticRules     []Rule
+	// TrackGroups are the instances that follow static items.
+	TrackGroups []TrackGroup
+	// LinkDelays make short changes of links go unnoticed; each link is there
+	// at most once.
+	LinkDelays []LinkDelay
 
-	links []linkRef
+	links    []linkRef
+	commands []commandRef
 }
 
 // Global is what [global_defs] says about the whole process.
@@ -51,6 +70,38 @@ type Global struct {
 	// HTTPListen is where /metrics, /status and /healthz are served
 	// (http_listen); the zero value means nowhere.
 	HTTPListen netip.AddrPort
+	// HealDoubleMaster lets the surviving master announce its addresses again,
+	// and run its take-over commands again, after two masters were heard
+	// (heal_double_master). It has no effect on strict instances.
+	HealDoubleMaster bool
+	// NetNamespace is the absolute path of the network namespace to run in
+	// (net_namespace); empty for the one hakeep was started in.
+	NetNamespace string
+	// StartupScript is run before anything else is done, ShutdownScript after
+	// everything else (startup_script, shutdown_script); each is ended after
+	// its Timeout.
+	StartupScript, ShutdownScript Command
+	// ScriptUser and ScriptGroup are script_user: whom commands run as; already
+	// in every Command. ScriptGroup may be empty.
+	ScriptUser, ScriptGroup string
+	// ScriptSecurity refuses programs that root runs and others may write to
+	// (enable_script_security).
+	ScriptSecurity bool
+	// UseSymlinkPaths keeps symbolic links in the paths of programs as they are
+	// (use_symlink_paths).
+	UseSymlinkPaths bool
+	// NotifyFIFO gets all transitions, VRRPNotifyFIFO those of instances and
+	// groups, LVSNotifyFIFO those of servers. Their paths differ.
+	NotifyFIFO, VRRPNotifyFIFO, LVSNotifyFIFO FIFO
+	// FIFOWriteStatesOnReload writes all states again after a reload
+	// (fifo_write_vrrp_states_on_reload).
+	FIFOWriteStatesOnReload bool
+	// Mail is how mails are sent. Which instances and groups want them is said
+	// by their SMTPAlert.
+	Mail Mail
+	// SMTPAlertChecker is whether servers want mails (smtp_alert_checker, else
+	// smtp_alert); unset means each kind's own default.
+	SMTPAlertChecker Choice
 }
 
 // Instance is one virtual router.
@@ -142,6 +193,19 @@ type Instance struct {
 	DontTrackPrimary bool
 	// PromoteSecondaries sets the sysctl of this name on Interface.
 	PromoteSecondaries bool
+	// Tracks is what the instance watches, together with what its sync group
+	// does. Weights are what counts in the end: 0 for weighted trackers of a
+	// member of a sync group (keepalived), and the address owner has none.
+	Tracks Tracks
+	// SyncGroup is the name of the sync group it belongs to, or empty.
+	SyncGroup string
+	// Notify is whom to tell of transitions.
+	Notify Notify
+	// SMTPAlert sends mails on transitions.
+	SMTPAlert bool
+	// Routes and Rules move with the master (virtual_routes, virtual_rules).
+	Routes []Route
+	Rules  []Rule
 }
 
 // Auth is the authentication of version 2.
@@ -195,6 +259,8 @@ type Address struct {
 	// PreferredLft is how long the address may be chosen as a source: Forever,
 	// or 0 for never; whole seconds.
 	PreferredLft time.Duration
+	// TrackGroup is the track group that follows it; empty for virtual ones.
+	TrackGroup string
 }
 
 // GarpSettings says how gratuitous ARP and unsolicited neighbour
@@ -222,4 +288,5 @@ type linkRef struct {
 	link string
 	line int
 	key  string
+	then string // what its absence means; empty: the instance is in fault
 }

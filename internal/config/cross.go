@@ -73,6 +73,9 @@ func (d *draft) checkWire(multicast map[wireKey]*draft, unicast map[unicastKey]*
 func (d *draft) checkOwners(owners map[addressOn]*draft) {
 	for _, l := range d.lists() {
 		for _, a := range l.list {
+			if line, ok := d.b.d.static[a.on()]; ok {
+				d.b.d.add(Error, a.line, d.b.join(l.key), "%s on %s is also a static_ipaddress in line %d; an address either moves or stays", a.Prefix.Addr(), a.Dev, line)
+			}
 			other, ok := owners[a.on()]
 			if ok && other != d {
 				d.b.d.add(Error, a.line, d.b.join(l.key), "%s on %s also belongs to instance %s in line %d; an address can move with one instance only",

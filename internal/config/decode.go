@@ -17,6 +17,24 @@ type decoder struct {
 	schema    *schema
 	secret    int    // line of the first password, 0 if there is none
 	secretKey string // its path
+
+	names *names // of routing tables and the like
+
+	scripts             account // whom commands run as unless they say
+	globalSupplementary bool    // set_supplementary_groups
+	notifyPriority      bool    // vrrp_notify_priority_changes
+	alertVRRP           bool    // smtp_alert_vrrp, or smtp_alert
+
+	objects         objects
+	trackGroupNames map[string]bool
+	trackGroupUsed  map[string]bool
+	nextPreference  map[Family]uint32 // of the next rule without one
+
+	static map[addressOn]int // lines of static addresses
+	hints  int               // suggestions of names so far
+
+	links    []linkRef
+	commands []commandRef
 }
 
 // entry is one key of a block whose value has the right type and range.
@@ -60,6 +78,11 @@ func (d *decoder) block(kind Block, path string, table map[string]any, n *node) 
 			b.meant[d.schema.nearest(kind, key)] = true
 			d.add(Error, pos.line, b.join(key), "%s", d.schema.unknown(kind, key))
 			continue
+		}
+		if k.Name == anyLink {
+			own := *k
+			own.Name = key
+			k = &own
 		}
 		b.given[key] = pos
 		switch k.Fate {
@@ -124,8 +147,17 @@ func convert(k *Keyword, raw any, n *node) (any, string) {
 			return v, ""
 		}
 		return convertText(k, raw)
-	case KindEntries:
+	case KindIntOrString:
+		if v, ok := raw.(int64); ok {
+			return strconv.FormatInt(v, 10), ""
+		}
+		return convertText(k, raw)
+	case KindWeight:
+		return convertWeight(k, raw)
+	case KindEntries, KindStrings:
 		return convertEntries(k, raw, n)
+	case KindEntry, KindCommand, KindBoolOrCommand:
+		return convertEntry(k, raw)
 	case KindTable, KindTables:
 		return raw, ""
 	}
@@ -222,6 +254,37 @@ func convertEntries(k *Keyword, raw any, n *node) (any, string) {
 		return nil, describe(raw) + " is not a list; write " + k.Name + " = " + k.example()
 	}
 	return items, ""
+}
+
+// convertEntry accepts a text, a table and whatever else the kind has. What is
+// in it is not looked at here.
+func convertEntry(k *Keyword, raw any) (any, string) {
+	want := "a text or a table"
+	switch raw.(type) {
+	case string:
+		return raw, ""
+	case map[string]any:
+		if k.Entries != "" {
+			return raw, ""
+		}
+		want = "a text or a list"
+	case []any:
+		if k.Kind != KindEntry {
+			return raw, ""
+		}
+	case bool:
+		if k.Kind == KindBoolOrCommand || k.Entries == BlockInitFile {
+			return raw, ""
+		}
+	case int64:
+		if k.Entries == BlockInitFile {
+			return raw, ""
+		}
+	}
+	if k.Kind != KindEntry && k.Entries != "" {
+		want = "a command, which is a text, a list or a table"
+	}
+	return nil, wrongType(k, raw, want)
 }
 
 // describe shows a value the way it stands in the file, shortened.

@@ -27,10 +27,18 @@ var digestKey = sync.OnceValue(func() []byte {
 // password.
 func (c *Config) Digest() string {
 	plain := struct {
-		Global    Global
+		Config
 		Instances []Instance
-		Passwords [][]byte // bytes, because a cut password need not be UTF-8
-	}{Global: c.Global, Instances: slices.Clone(c.Instances)}
+		// Bytes, because a cut password and an argument need not be UTF-8.
+		Passwords [][]byte
+		Arguments [][]byte
+	}{Config: *c, Instances: slices.Clone(c.Instances)}
+	plain.File = ""
+	for _, ref := range c.commands {
+		for _, arg := range ref.command.Argv {
+			plain.Arguments = append(plain.Arguments, []byte(arg))
+		}
+	}
 	for i := range plain.Instances {
 		in := &plain.Instances[i]
 		plain.Passwords = append(plain.Passwords, []byte(in.Auth.Password))

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
@@ -25,8 +26,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add([]byte(uncomment(Reference())))
-	for _, c := range append(globalCases(), append(instanceCases(), entryCases()...)...) {
-		f.Add([]byte(base(c.global, c.inst, c.vips)))
+	for _, c := range slices.Concat(globalCases(), instanceCases(), entryCases(), aroundCases()) {
+		f.Add([]byte(c.root + "\n" + base(c.global, c.inst, c.vips)))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > 1<<16 {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"path"
 	"strings"
 	"time"
 )
@@ -46,7 +47,64 @@ func (b *block) global() (Global, defaults) {
 		b.errorf("instance", "%s is not a name; allowed: %s", describe(g.Name), b.row("instance").Allowed())
 	}
 	g.NFTable = b.nfTable(g.Name)
+	b.surroundings(&g)
 	return g, b.defaults()
+}
+
+// surroundings reads what is around the instances: scripts, notifications,
+// names.
+func (b *block) surroundings(g *Global) {
+	d := b.d
+	d.names.etc, d.names.usr = b.directory("iproute_etc_dir"), b.directory("iproute_usr_dir")
+	d.globalSupplementary = b.flag("set_supplementary_groups")
+	d.scripts = b.readAccount("script_user", account{user: DefaultScriptUser})
+	d.scripts.supplementary = d.scripts.supplementary || d.globalSupplementary
+	d.notifyPriority = b.flag("vrrp_notify_priority_changes")
+	mails := b.choice("smtp_alert")
+	d.alertVRRP = b.choice("smtp_alert_vrrp").or(mails.or(false))
+	if g.SMTPAlertChecker = b.choice("smtp_alert_checker"); g.SMTPAlertChecker == ChoiceUnset {
+		g.SMTPAlertChecker = mails
+	}
+	g.HealDoubleMaster = b.flag("heal_double_master")
+	g.NetNamespace = b.namespace("net_namespace")
+	g.ScriptUser, g.ScriptGroup = d.scripts.user, d.scripts.group
+	g.ScriptSecurity, g.UseSymlinkPaths = b.flag("enable_script_security"), b.flag("use_symlink_paths")
+	g.StartupScript = b.command("startup_script", b.dur("startup_script_timeout"))
+	g.ShutdownScript = b.command("shutdown_script", b.dur("shutdown_script_timeout"))
+	for _, key := range []string{"startup_script", "shutdown_script"} {
+		if b.has(key+"_timeout") && b.given[key] == nil {
+			b.warnf(key+"_timeout", "has no effect without %s", key)
+		}
+	}
+	g.FIFOWriteStatesOnReload = b.flag("fifo_write_vrrp_states_on_reload")
+	b.readFIFOs(g)
+	g.Mail = b.readMail()
+}
+
+// directory reads the absolute path of a directory.
+func (b *block) directory(key string) string {
+	p := b.text(key)
+	if !strings.HasPrefix(p, "/") || strings.Contains(p, "\x00") {
+		b.errorf(key, "%s is not a whole path, from / on; write for example %s = %s", describe(p), key, b.row(key).example())
+		return ""
+	}
+	return path.Clean(p)
+}
+
+// namespace reads the name of a network namespace, as of ip netns, or its path.
+func (b *block) namespace(key string) string {
+	const dir = "/run/netns"
+	name := b.text(key)
+	switch {
+	case !b.has(key):
+		return ""
+	case strings.HasPrefix(name, "/") && wrongPath(name) == "":
+		return path.Clean(name)
+	case name == "" || name == "." || name == ".." || printable(name) != name || strings.ContainsAny(name, "/ "):
+		b.errorf(key, "%s is not the name of a network namespace; allowed: %s", describe(name), b.row(key).Allowed())
+		return ""
+	}
+	return path.Join(dir, name)
 }
 
 // nfTable returns the name of the nftables table of the daemon called name.

@@ -15,6 +15,8 @@ type draft struct {
 	vips  []placedAddress // becomes Addresses
 	extra []placedAddress // becomes Excluded
 	peers []placedPeer    // becomes UnicastPeers
+
+	tracks placedTracks // becomes Tracks
 }
 
 // instance reads one [[vrrp_instance]].
@@ -51,6 +53,10 @@ func (b *block) instance(def *defaults) *draft {
 	for _, a := range d.extra {
 		d.Excluded = append(d.Excluded, a.Address)
 	}
+	d.tracks = b.tracks()
+	d.Notify = b.notify(b.d.notifyPriority)
+	d.SMTPAlert = b.flagOr("smtp_alert", b.d.alertVRRP)
+	d.Routes, d.Rules = b.routes("virtual_routes", false), b.rules("virtual_rules", false)
 	return d
 }
 

@@ -20,6 +20,24 @@ const (
 	BlockAuth     Block = "authentication"
 	BlockAddress  Block = "address entry"
 	BlockPeer     Block = "unicast_peer entry"
+
+	BlockScript     Block = "vrrp_script"
+	BlockFile       Block = "track_file"
+	BlockProcess    Block = "vrrp_track_process"
+	BlockCheck      Block = "track_check"
+	BlockSync       Block = "vrrp_sync_group"
+	BlockTrackGroup Block = "track_group"
+
+	BlockTrack    Block = "track entry"
+	BlockCommand  Block = "command"
+	BlockAccount  Block = "user entry"
+	BlockInitFile Block = "init_file entry"
+	BlockDelay    Block = "delay entry"
+	BlockServer   Block = "smtp_server entry"
+	BlockFIFO     Block = "FIFO entry"
+	BlockRoute    Block = "route entry"
+	BlockNextHop  Block = "nexthop entry"
+	BlockRule     Block = "rule entry"
 )
 
 // Kind is the type of a keyword's value.
@@ -47,6 +65,12 @@ const (
 	KindBoolOrInt
 	// KindBoolOrString is a flag with an optional text.
 	KindBoolOrString
+	// KindIntOrString is a whole number, or a text.
+	KindIntOrString
+	// KindWeight is a whole number, or a text such as "-20 reverse".
+	KindWeight
+	// KindBoolOrCommand is a flag or a command.
+	KindBoolOrCommand
 	// KindEntry is a keepalived line as text, or a table of its named parts.
 	KindEntry
 	// KindEntries is a list of KindEntry.
@@ -63,22 +87,25 @@ const (
 )
 
 var kindNames = map[Kind]string{
-	KindBool:         "true or false",
-	KindInt:          "whole number",
-	KindDuration:     "duration",
-	KindString:       "text",
-	KindEnum:         "word",
-	KindAddr:         "IP address",
-	KindAddrPort:     "address and port",
-	KindLink:         "interface name",
-	KindBoolOrInt:    "true, false or whole number",
-	KindBoolOrString: "true or text",
-	KindEntry:        "line or table",
-	KindEntries:      "list of lines or tables",
-	KindStrings:      "list of texts",
-	KindCommand:      "command",
-	KindTable:        "table",
-	KindTables:       "table, may be repeated",
+	KindBool:          "true or false",
+	KindInt:           "whole number",
+	KindDuration:      "duration",
+	KindString:        "text",
+	KindEnum:          "word",
+	KindAddr:          "IP address",
+	KindAddrPort:      "address and port",
+	KindLink:          "interface name",
+	KindBoolOrInt:     "true, false or whole number",
+	KindBoolOrString:  "true or text",
+	KindIntOrString:   "whole number or text",
+	KindWeight:        "whole number or text",
+	KindBoolOrCommand: "true, false or command",
+	KindEntry:         "line or table",
+	KindEntries:       "list of lines or tables",
+	KindStrings:       "list of texts",
+	KindCommand:       "command",
+	KindTable:         "table",
+	KindTables:        "table, may be repeated",
 }
 
 // String describes the type for the manual.
@@ -193,16 +220,22 @@ func Keywords() []Keyword {
 		rootKeywords(),
 		globalKeywords(),
 		globalTimingKeywords(),
+		globalMailKeywords(),
+		globalScriptKeywords(),
 		globalLaterKeywords(),
 		globalWarnedKeywords(),
 		instanceKeywords(),
 		instanceSourceKeywords(),
 		instanceGarpKeywords(),
+		instanceTrackKeywords(),
+		instanceNotifyKeywords(),
 		instanceLaterKeywords(),
 		entryKeywords(),
 		trackKeywords(),
 		groupKeywords(),
 		routeKeywords(),
+		routeMetricKeywords(),
+		ruleKeywords(),
 		bfdKeywords(),
 		virtualServerKeywords(),
 		checkerKeywords(),

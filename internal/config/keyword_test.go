@@ -15,6 +15,9 @@ var equal = cmp.Options{
 	cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}, netip.AddrPort{}),
 	cmpopts.IgnoreUnexported(Config{}),
 	cmpopts.IgnoreFields(Instance{}, "Line"),
+	cmpopts.IgnoreFields(Script{}, "Line"), cmpopts.IgnoreFields(TrackFile{}, "Line"), cmpopts.IgnoreFields(TrackProcess{}, "Line"),
+	cmpopts.IgnoreFields(Check{}, "Line"), cmpopts.IgnoreFields(SyncGroup{}, "Line"), cmpopts.IgnoreFields(TrackGroup{}, "Line"),
+	cmpopts.IgnoreFields(LinkDelay{}, "Line"),
 }
 
 // base is a configuration without problems; keys of a test go to one of the
@@ -36,6 +39,10 @@ func baseConfig() *Config {
 			DefaultInterface: "eth0",
 			Realtime:         true,
 			MainTimeout:      10 * time.Second,
+			HealDoubleMaster: true,
+			ScriptUser:       "hakeep_script",
+			Mail:             Mail{ConnectTimeout: 30 * time.Second},
+			SMTPAlertChecker: ChoiceUnset,
 		},
 		Instances: []Instance{{
 			Name:             "VI_1",
@@ -69,6 +76,7 @@ func addr6(prefix string) Address { return addr4(prefix) }
 // keywordCase shows what one keyword does to baseConfig.
 type keywordCase struct {
 	key    string // block/name, as in the table
+	root   string // before the first table
 	global string
 	inst   string
 	vips   string
@@ -90,10 +98,11 @@ func TestKeywords(t *testing.T) {
 	t.Parallel()
 	cases := append(globalCases(), instanceCases()...)
 	cases = append(cases, entryCases()...)
+	cases = append(cases, aroundCases()...)
 	for _, tt := range cases {
 		t.Run(tt.key, func(t *testing.T) {
 			t.Parallel()
-			got, problems := Parse("test.toml", []byte(base(tt.global, tt.inst, tt.vips)))
+			got, problems := Parse("test.toml", []byte(tt.root+"\n"+base(tt.global, tt.inst, tt.vips)))
 			if problems.HasErrors() {
 				t.Fatalf("problems:\n%s", problems)
 			}

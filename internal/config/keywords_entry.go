@@ -40,10 +40,9 @@ func entryKeywords() []Keyword {
 			Range: `"forever" or whole seconds such as "30s", up to "4294967294s"`,
 			Doc:   `How long it may be chosen as a source address, IPv6 only; "0s" means never.`,
 		},
+		trackGroupRow(),
 	})
-	notYet := append(
-		later(BlockAddress, "VMAC", flags("use_vmac")),
-		later(BlockAddress, "track groups", []Keyword{row("track_group", KindString, "", "")})...)
+	notYet := later(BlockAddress, "VMAC", flags("use_vmac"))
 	notYet = append(notYet, fill(BlockAddress, Refused, "", []Keyword{
 		renamed("broadcast", "brd"),
 		{Name: "nodad", Kind: KindBool, Fate: Refused, Reason: "write dad = true for duplicate address detection; it is off unless asked for"},
@@ -63,4 +62,12 @@ func entryKeywords() []Keyword {
 		},
 	})
 	return append(append(address, notYet...), peer...)
+}
+
+// trackGroupRow is the row of track_group of a static item.
+func trackGroupRow() Keyword {
+	return Keyword{
+		Name: "track_group", Kind: KindString, Range: "the name of a [[track_group]]", Example: `"T1"`,
+		Doc: "The track group whose instances are in fault while this is gone; only for what is static.",
+	}
 }

@@ -4,32 +4,8 @@ import "slices"
 
 // globalLaterKeywords are those of [global_defs] that hakeep does not do yet.
 func globalLaterKeywords() []Keyword {
-	mail := later(BlockGlobal, "mails", []Keyword{
-		row("notification_email", KindStrings, "", ""),
-		row("notification_email_from", KindString, "<user@host>", ""),
-		row("smtp_server", KindString, "", "host, with port 25 unless said"),
-		row("smtp_helo_name", KindString, "<the host's name>", ""),
-		row("smtp_connect_timeout", KindDuration, `"30s"`, ""),
-		row("smtp_alert", KindBool, "<unset>", ""),
-		row("smtp_alert_vrrp", KindBool, "<unset>", ""),
-		row("smtp_alert_checker", KindBool, "<unset>", ""),
-	}, flags("no_email_faults", "no_checker_emails"))
-	scripts := later(BlockGlobal, "scripts", []Keyword{
-		row("startup_script", KindCommand, "", ""),
-		row("shutdown_script", KindCommand, "", ""),
-		row("startup_script_timeout", KindDuration, `"10s"`, `"1s" to "1000s"`),
-		row("shutdown_script_timeout", KindDuration, `"10s"`, `"1s" to "1000s"`),
-		row("script_user", KindString, `<hakeep_script>`, "user, or user and group"),
-		row("umask", KindString, `"022"`, "file mode"),
-	}, flags("enable_script_security", "use_symlink_paths", "set_supplementary_groups"))
-	notify := later(BlockGlobal, "notifications", []Keyword{
-		row("notify_fifo", KindString, "", "path, user, group"),
-		row("vrrp_notify_fifo", KindString, "", "path, user, group"),
-		row("lvs_notify_fifo", KindString, "", "path, user, group"),
-		row("notify_fifo_script", KindCommand, "", ""),
-		row("vrrp_notify_fifo_script", KindCommand, "", ""),
-		row("lvs_notify_fifo_script", KindCommand, "", ""),
-	}, flags("vrrp_notify_priority_changes", "fifo_write_vrrp_states_on_reload"))
+	scripts := later(BlockGlobal, "modes of files", []Keyword{row("umask", KindString, `"022"`, "file mode")})
+	mail := later(BlockGlobal, "load balancing", flags("no_checker_emails"))
 	vmac := later(BlockGlobal, "VMAC", []Keyword{
 		row("vmac_prefix", KindString, `"vrrp"`, ""),
 		row("vmac_addr_prefix", KindString, "", ""),
@@ -48,20 +24,15 @@ func globalLaterKeywords() []Keyword {
 		row("json_dump_file", KindString, "", "path"),
 		row("json_version", KindInt, "1", "1 or 2"),
 	}, flags("data_use_instance"))
-	routes := later(BlockGlobal, "names of routing tables", []Keyword{
-		row("iproute_usr_dir", KindString, "", "directory"),
-		row("iproute_etc_dir", KindString, "", "directory"),
-	})
 	firewall := later(BlockGlobal, "firewall rules", []Keyword{
 		row("nftables_priority", KindInt, "-1", ""),
 	}, flags("nftables_ifindex", "nftables_counters"))
 	own := []Keyword{
-		{Name: "heal_double_master", Kind: KindBool, Default: "true", Source: sourceHakeep},
 		{Name: "fast_leave", Kind: KindBool, Default: "true", Source: sourceHakeep},
 		{Name: "fast_leave_interval", Kind: KindDuration, Default: `"auto"`, Source: sourceHakeep},
 	}
-	return slices.Concat(mail, scripts, notify, vmac, garp, reload, dumps, routes, firewall,
-		later(BlockGlobal, "planned leave and healing", own), globalBalancingKeywords())
+	return slices.Concat(mail, scripts, vmac, garp, reload, dumps, firewall,
+		later(BlockGlobal, "planned leave", own), globalBalancingKeywords())
 }
 
 // globalBalancingKeywords are those of [global_defs] about load balancing.

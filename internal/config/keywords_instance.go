@@ -217,21 +217,7 @@ func instanceLaterKeywords() []Keyword {
 	})
 	const hmac = Block("auth_hmac")
 	return slices.Concat(warnings,
-		later(BlockInstance, "tracking", []Keyword{
-			row("track_interface", KindEntries, "", "interface, weight -253 to 253, reverse"),
-			row("track_script", KindEntries, "", "name, weight -253 to 253, reverse or noreverse"),
-			row("track_file", KindEntries, "", "name, weight -254 to 254, reverse or noreverse"),
-			row("track_process", KindEntries, "", "name, weight -254 to 254, reverse or noreverse"),
-			row("track_bfd", KindEntries, "", "name, weight -253 to 253, reverse or noreverse"),
-			{Name: "track_check", Kind: KindEntries, Source: sourceHakeep},
-		}),
-		later(BlockInstance, "notifications", commands("notify_master", "notify_backup", "notify_fault", "notify_stop",
-			"notify_deleted", "notify", "notify_master_rx_lower_pri"), flags("notify_priority_changes")),
-		later(BlockInstance, "mails", []Keyword{row("smtp_alert", KindBool, "<smtp_alert of global_defs, else false>", "")}),
-		later(BlockInstance, "virtual routes and rules", []Keyword{
-			row("virtual_routes", KindEntries, "", ""),
-			row("virtual_rules", KindEntries, "", ""),
-		}),
+		later(BlockInstance, "BFD", []Keyword{row("track_bfd", KindEntries, "", "name, weight -253 to 253, reverse or noreverse")}),
 		later(BlockInstance, "VMAC", []Keyword{
 			row("use_vmac", KindBoolOrString, "false", "name, MAC address, netlink_notify_msg, group"),
 			row("use_ipvlan", KindBoolOrString, "false", "name, address, bridge, private or vepa, group"),
@@ -244,7 +230,7 @@ func instanceLaterKeywords() []Keyword {
 		later(BlockInstance, "the checksum of keepalived 1.3.6 and older", []Keyword{
 			row("old_unicast_checksum", KindBoolOrString, "<automatic>", `true or "never"`),
 		}),
-		later(BlockInstance, "planned leave and healing", []Keyword{
+		later(BlockInstance, "planned leave", []Keyword{
 			{Name: "fast_leave", Kind: KindBool, Default: "<fast_leave of global_defs>", Source: sourceHakeep},
 			{Name: "fast_leave_interval", Kind: KindDuration, Default: "<fast_leave_interval of global_defs>", Source: sourceHakeep},
 		}),
@@ -258,6 +244,21 @@ func instanceLaterKeywords() []Keyword {
 		}),
 		fill(BlockInstance, Refused, "", []Keyword{renamed("thread_timer_expired", "timer_expired_backup")}),
 	)
+}
+
+// instanceTrackKeywords are those of [[vrrp_instance]] about what it watches and
+// what moves with it.
+func instanceTrackKeywords() []Keyword {
+	return fill(BlockInstance, Done, "", trackListRows("the instance"), []Keyword{
+		{
+			Name: "virtual_routes", Kind: KindEntries, Entries: BlockRoute, Example: `["192.0.2.0/24 via 198.51.100.1 dev eth0"]`,
+			Range: "lines as of ip route, or tables", Doc: "Routes that are there while this router is master.",
+		},
+		{
+			Name: "virtual_rules", Kind: KindEntries, Entries: BlockRule, Example: `["from 192.0.2.0/24 table 100 preference 1000"]`,
+			Range: "lines as of ip rule, or tables", Doc: "Routing rules that are there while this router is master.",
+		},
+	})
 }
 
 // commands returns rows of commands.

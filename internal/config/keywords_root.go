@@ -4,12 +4,6 @@ import "slices"
 
 // Block names of keepalived that hakeep does not read yet.
 const (
-	blockScript   Block = "vrrp_script"
-	blockFile     Block = "track_file"
-	blockProcess  Block = "vrrp_track_process"
-	blockCheck    Block = "track_check"
-	blockSync     Block = "vrrp_sync_group"
-	blockTrackGrp Block = "track_group"
 	blockGarpGrp  Block = "garp_group"
 	blockUpDown   Block = "interface_up_down_delays"
 	blockLinkbeat Block = "linkbeat_interfaces"
@@ -32,6 +26,7 @@ func rootKeywords() []Keyword {
 			Doc: "One virtual router; repeated for each.",
 		},
 	}
+	done = append(done, rootAroundKeywords()...)
 	warned := []Keyword{
 		{
 			Name: "linkbeat_use_polling", Kind: KindBool, Default: "false", Fate: Warned,
@@ -59,32 +54,53 @@ func rootKeywords() []Keyword {
 			Name: "include", Kind: KindString, Fate: Refused,
 			Reason: "this file cannot include others; hakeep import reads a keepalived.conf with its includes",
 		},
-		renamed("vrrp_track_file", "[[track_file]]"),
+		inGlobal("net_namespace"),
 	}
 	return slices.Concat(fill(BlockRoot, Done, "", done, warned, refused),
-		later(BlockRoot, "check scripts", []Keyword{row(string(blockScript), KindTables, "", "")}),
-		later(BlockRoot, "tracked files", []Keyword{row(string(blockFile), KindTables, "", "")}),
-		later(BlockRoot, "tracked processes", []Keyword{row(string(blockProcess), KindTables, "", "")}),
-		later(BlockRoot, "built-in checks", []Keyword{{Name: string(blockCheck), Kind: KindTables, Source: sourceHakeep}}),
-		later(BlockRoot, "sync groups", []Keyword{row(string(blockSync), KindTables, "", "")}),
-		later(BlockRoot, "track groups", []Keyword{row(string(blockTrackGrp), KindTables, "", "")}),
-		later(BlockRoot, "static addresses, routes and rules", []Keyword{
-			row("static_ipaddress", KindEntries, "", ""),
-			row("static_routes", KindEntries, "", ""),
-			row("static_rules", KindEntries, "", ""),
-		}),
 		later(BlockRoot, "pacing of announcements by groups of interfaces", []Keyword{row(string(blockGarpGrp), KindTables, "", "")}),
-		later(BlockRoot, "delays of link changes", []Keyword{row(string(blockUpDown), KindTable, "", "")}),
-		later(BlockRoot, "polling of links", []Keyword{row(string(blockLinkbeat), KindStrings, "", "")}),
+		fill(BlockRoot, Warned, "hakeep learns of link changes from the kernel and never polls", []Keyword{row(string(blockLinkbeat), KindStrings, "", "")}),
 		later(BlockRoot, "BFD", []Keyword{row(string(blockBFD), KindTables, "", "")}),
 		later(BlockRoot, "load balancing", []Keyword{
 			row(string(blockSSL), KindTable, "", ""),
 			row(string(blockVSGroup), KindTables, "", ""),
 			row(string(blockVS), KindTables, "", ""),
 		}),
-		later(BlockRoot, "network namespaces", []Keyword{
-			row("net_namespace", KindString, "", ""),
-			row("net_namespace_ipvs", KindString, "", ""),
-		}),
+		later(BlockRoot, "load balancing", []Keyword{row("net_namespace_ipvs", KindString, "", "")}),
 	)
+}
+
+// rootAroundKeywords are the blocks of what is around the instances.
+func rootAroundKeywords() []Keyword {
+	tables := func(b Block, doc string) Keyword {
+		return Keyword{Name: string(b), Kind: KindTables, Example: "[[" + string(b) + "]]", Doc: doc}
+	}
+	check := tables(BlockCheck, "A look at the network that can be tracked; repeated for each.")
+	check.Source = sourceHakeep
+	old := tables(BlockFile, "Old name of track_file.")
+	old.Name = oldFile
+	return []Keyword{
+		tables(BlockScript, "A program whose exit status can be tracked; repeated for each."),
+		tables(BlockFile, "A file whose number can be tracked; repeated for each."),
+		old,
+		tables(BlockProcess, "Processes whose number can be tracked; repeated for each."),
+		check,
+		tables(BlockSync, "Instances that are master all together or not at all; repeated for each."),
+		tables(BlockTrackGroup, "Instances that follow static addresses, routes and rules; repeated for each."),
+		{
+			Name: "static_ipaddress", Kind: KindEntries, Entries: BlockAddress, Example: `["192.0.2.5/24 dev eth0"]`,
+			Doc: "Addresses that are there while hakeep runs; without dev on default_interface.",
+		},
+		{
+			Name: "static_routes", Kind: KindEntries, Entries: BlockRoute, Example: `["192.0.2.0/24 via 198.51.100.1 dev eth0"]`,
+			Range: "lines as of ip route, or tables", Doc: "Routes that are there while hakeep runs.",
+		},
+		{
+			Name: "static_rules", Kind: KindEntries, Entries: BlockRule, Example: `["from 192.0.2.0/24 table 100 preference 1000"]`,
+			Range: "lines as of ip rule, or tables", Doc: "Routing rules that are there while hakeep runs.",
+		},
+		{
+			Name: string(blockUpDown), Kind: KindTable, Example: "[" + string(blockUpDown) + "]",
+			Doc: "How long changes of interfaces have to last to be noticed.",
+		},
+	}
 }

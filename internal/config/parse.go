@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -37,6 +37,7 @@ func Load(path string) (*Config, Problems, error) {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
 	d := newDecoder(path)
+	d.names.fsys = os.DirFS("/")
 	cfg := d.parse(text)
 	if d.secret != 0 && info.Mode().Perm()&0o004 != 0 {
 		d.add(Warning, d.secret, d.secretKey, "can be read by every user of this host (mode %04o); run chmod o= %s", info.Mode().Perm(), path)
@@ -47,14 +48,27 @@ func Load(path string) (*Config, Problems, error) {
 
 // Parse validates a configuration text; name is the file's name in problems.
 // The problems are sorted by line. If they contain errors, there is no Config.
+// Parse looks at nothing but the text, so of the names of routing tables and the
+// like it knows only those that are built in.
 func Parse(name string, text []byte) (*Config, Problems) {
+	return ParseFS(name, text, nil)
+}
+
+// ParseFS is Parse with the root directory of a host, in which the names of
+// routing tables, protocols, scopes, realms and groups of interfaces are looked
+// up (/etc/iproute2); nil for none.
+func ParseFS(name string, text []byte, root fs.FS) (*Config, Problems) {
 	d := newDecoder(name)
+	d.names.fsys = root
 	cfg := d.parse(text)
 	return cfg, d.sorted()
 }
 
 func newDecoder(file string) *decoder {
-	return &decoder{sink: &sink{file: file}, schema: newSchema()}
+	return &decoder{
+		sink: &sink{file: file}, schema: newSchema(), names: &names{},
+		objects: objects{}, trackGroupUsed: map[string]bool{}, nextPreference: map[Family]uint32{},
+	}
 }
 
 // parse does all the work; it returns nil if there were errors.
@@ -104,12 +118,28 @@ func (d *decoder) config(tree map[string]any, root *node) *Config {
 	var def defaults
 	cfg.Global, def = global.global()
 
+	d.readObjects(top, cfg)
+	trackGroups := d.trackGroups(top)
+	d.readStatic(top, cfg)
 	drafts := d.instances(top, &def)
 	checkTogether(drafts)
+	cfg.Groups = d.groups(top, drafts)
+	cfg.TrackGroups = d.trackMembers(trackGroups, drafts)
+	cfg.LinkDelays = d.linkDelays(top)
+	d.cutDelays(cfg.LinkDelays, drafts)
+
+	mails := slices.ContainsFunc(cfg.Groups, func(g SyncGroup) bool { return g.SMTPAlert })
 	for _, in := range drafts {
+		in.ownerTracks()
+		in.Tracks = in.tracks.plain()
+		mails = mails || in.SMTPAlert
 		cfg.Instances = append(cfg.Instances, in.Instance)
 		cfg.links = append(cfg.links, in.links()...)
 	}
+	d.unused()
+	d.checkMail(global, &cfg.Global.Mail, mails)
+	cfg.links = append(cfg.links, d.links...)
+	cfg.commands = d.commands
 	if len(drafts) == 0 && top.given[string(BlockInstance)] == nil {
 		d.add(Warning, 0, "", "has no [[vrrp_instance]], so there is nothing to do")
 	}
@@ -118,61 +148,23 @@ func (d *decoder) config(tree map[string]any, root *node) *Config {
 
 // instances reads the blocks [[vrrp_instance]].
 func (d *decoder) instances(top *block, def *defaults) []*draft {
-	const key = string(BlockInstance)
-	e, ok := top.vals[key]
-	if !ok {
-		return nil
-	}
-	var tables []map[string]any
-	at := e.node.elem
-	switch v := e.val.(type) {
-	case []map[string]any:
-		tables = v
-	case map[string]any:
-		if d.namedTables(key, v, e.node) {
-			return nil
-		}
-		tables, at = []map[string]any{v}, func(int) *node { return e.node }
-	case []any:
-		for i, entry := range v {
-			t, ok := entry.(map[string]any)
-			if !ok {
-				d.add(Error, e.node.elem(i).line, key, "%s is not a table; write [[vrrp_instance]] and the keys of the instance below it", describe(entry))
-				continue
-			}
-			tables = append(tables, t)
-		}
-	default:
-		d.add(Error, e.node.line, key, "%s is not a table; write [[vrrp_instance]] and the keys of the instance below it", describe(v))
-		return nil
-	}
 	var drafts []*draft
-	for i, t := range tables {
-		path := fmt.Sprintf("%s.%d", key, i+1)
-		if name, ok := t["name"].(string); ok && name != "" {
-			path = key + "." + printable(name)
-		}
-		b := d.block(BlockInstance, path, t, at(i))
+	for _, b := range d.tables(top, BlockInstance) {
 		b.checkName()
 		drafts = append(drafts, b.instance(def))
-		if n := at(i).child(string(BlockAuth)).keys["auth_pass"]; n != nil && d.secret == 0 {
+		if n := b.node.child(string(BlockAuth)).keys["auth_pass"]; n != nil && d.secret == 0 {
 			d.secret, d.secretKey = n.line, b.join(string(BlockAuth)+".auth_pass")
 		}
 	}
 	return drafts
 }
 
-// namedTables reports [vrrp_instance.NAME], which is a natural mistake for who
-// knows keepalived's blocks.
-func (d *decoder) namedTables(key string, table map[string]any, n *node) bool {
-	found := false
-	for _, name := range slices.Sorted(maps.Keys(table)) {
-		if _, ok := table[name].(map[string]any); ok && d.schema.lookup(Block(key), name) == nil {
-			d.add(Error, n.child(name).line, key+"."+printable(name), "a named table is not an instance; write [[%s]] and below it name = %s", key, describe(name))
-			found = true
-		}
+// tablePath names the entry of an array of tables in problems.
+func tablePath(key string, i int, table map[string]any) string {
+	if name, ok := table["name"].(string); ok && name != "" {
+		return key + "." + printable(name)
 	}
-	return found
+	return fmt.Sprintf("%s.%d", key, i+1)
 }
 
 // checkName reports a name that status, scripts or FIFO lines cannot carry.
@@ -190,33 +182,14 @@ func (b *block) checkName() {
 func (d *draft) links() []linkRef {
 	var refs []linkRef
 	if d.Interface != "" {
-		refs = append(refs, linkRef{d.Interface, d.b.line("interface"), d.b.join("interface")})
+		refs = append(refs, linkRef{d.Interface, d.b.line("interface"), d.b.join("interface"), ""})
 	}
 	for _, l := range d.lists() {
 		for _, a := range l.list {
 			if a.Dev != d.Interface {
-				refs = append(refs, linkRef{a.Dev, a.line, d.b.join(l.key)})
+				refs = append(refs, linkRef{a.Dev, a.line, d.b.join(l.key), ""})
 			}
 		}
 	}
 	return refs
-}
-
-// CheckHost returns a warning for every interface that the configuration names
-// and that linkExists does not know. It is no error, because interfaces may
-// appear later.
-func (c *Config) CheckHost(linkExists func(string) bool) Problems {
-	s := &sink{file: c.File}
-	known := make(map[string]bool)
-	for _, ref := range c.links {
-		exists, asked := known[ref.link]
-		if !asked {
-			exists = linkExists(ref.link)
-			known[ref.link] = exists
-		}
-		if !exists {
-			s.add(Warning, ref.line, ref.key, "there is no interface %s on this host now; the instance waits in fault until it appears", ref.link)
-		}
-	}
-	return s.sorted()
 }

@@ -74,9 +74,13 @@ func collect(t *testing.T, s *schema, b Block, table map[string]any, seen map[st
 			t.Errorf("%s is in the reference but not in the table", id)
 			continue
 		}
+		id = string(b) + "/" + k.Name // the keys of a block may be interfaces
 		seen[id] = append(seen[id], v)
 		below := k.Entries
-		if below == "" {
+		switch {
+		case key == oldFile:
+			below = BlockFile
+		case below == "":
 			below = Block(key)
 		}
 		switch v := v.(type) {

@@ -25,8 +25,14 @@ func newSchema() *schema {
 	return s
 }
 
-// lookup returns the row of a keyword, or nil.
-func (s *schema) lookup(b Block, name string) *Keyword { return s.blocks[b][name] }
+// lookup returns the row of a keyword, or nil. In a block whose keys are
+// interfaces, every key has the same row.
+func (s *schema) lookup(b Block, name string) *Keyword {
+	if k := s.blocks[b][name]; k != nil {
+		return k
+	}
+	return s.blocks[b][anyLink]
+}
 
 // must returns the row of a keyword that this package itself names.
 func (s *schema) must(b Block, name string) *Keyword {
@@ -132,14 +138,15 @@ func (b Block) place() string {
 	switch b {
 	case BlockRoot:
 		return "before the first table"
-	case BlockGlobal:
-		return "under [global_defs]"
-	case BlockInstance:
-		return "under [[vrrp_instance]]"
+	case BlockGlobal, blockUpDown:
+		return "under " + b.describe()
 	case BlockAuth:
 		return "into authentication = { … } of a [[vrrp_instance]]"
 	}
-	return "into an " + string(b)
+	if b.repeats() {
+		return "under " + b.describe()
+	}
+	return "into " + b.describe()
 }
 
 // describe names the block in a sentence.
@@ -147,12 +154,26 @@ func (b Block) describe() string {
 	switch b {
 	case BlockRoot:
 		return "this file"
-	case BlockGlobal:
-		return "[global_defs]"
-	case BlockInstance:
-		return "[[vrrp_instance]]"
+	case BlockGlobal, blockUpDown:
+		return "[" + string(b) + "]"
 	case BlockAuth:
 		return "authentication"
 	}
-	return "an " + string(b)
+	if b.repeats() {
+		return "[[" + string(b) + "]]"
+	}
+	article := "a "
+	if strings.ContainsRune("aeiou", rune(b[0])) {
+		article = "an "
+	}
+	return article + string(b)
+}
+
+// repeats reports whether the block is an array of tables.
+func (b Block) repeats() bool {
+	switch b {
+	case BlockInstance, BlockScript, BlockFile, BlockProcess, BlockCheck, BlockSync, BlockTrackGroup:
+		return true
+	}
+	return false
 }

@@ -9,7 +9,7 @@ import (
 // SplitCommand splits a command line into the program and its arguments by
 // keepalived's quoting rules; no shell is involved. Blanks separate arguments.
 // Within '…' and "…" they do not, and the other quote stands for itself; quoted
-// parts and others that touch make one argument, and '' is an empty one. A
+// parts and others that touch make one argument, and ” is an empty one. A
 // backslash is special everywhere, within quotes too: \a \b \E \f \n \r \t and
 // \v are the usual control characters, \ooo is a byte by up to three octal
 // digits, \xHH one by up to two hexadecimal digits, \cC is control-C; before any
