@@ -12,7 +12,7 @@ E2E      := ./e2e/...
 UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
 FUZZTIME ?= 20s
 
-.PHONY: all build demo test test-vm unit race e2e lint fuzz bench sim deps clean
+.PHONY: all build demo test test-vm unit race e2e lint fuzz bench sim deps man install clean
 
 all: build
 
@@ -46,7 +46,7 @@ test-vm: build
 	./vm/test.sh
 
 # bench measures hakeep beside keepalived.
-bench:
+bench: build
 	$(GO) run ./e2e/bench
 
 lint:
@@ -68,6 +68,13 @@ fuzz:
 # sim runs the protocol's simulator and model checker for longer.
 sim:
 	HAKEEP_SIM_SECONDS=$${HAKEEP_SIM_SECONDS:-5000000} $(GO) test -count=1 -timeout 60m ./internal/sim/
+
+# man and install: the manual is made from the commands and the keyword table.
+man:
+	$(GO) run -tags docs -ldflags '$(LDFLAGS)' ./cmd/hakeep manual --dir bin/share
+
+install: build man
+	DESTDIR='$(DESTDIR)' PREFIX='$(or $(PREFIX),/usr/local)' ./packaging/install.sh
 
 clean:
 	rm -rf bin

@@ -10,6 +10,7 @@ import (
 
 	"hakeep/internal/config"
 	"hakeep/internal/daemon"
+	"hakeep/internal/hostcheck"
 	"hakeep/internal/status"
 )
 
@@ -17,6 +18,7 @@ func newCheckCommand() *cobra.Command {
 	var (
 		file           string
 		asJSON, strict bool
+		host           bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -27,15 +29,17 @@ problem a line:
   FILE:LINE: KEY: what is wrong and what is allowed
 
 Warnings, such as an interface that does not exist now, do not count unless
---strict is given.
+--strict is given. With --host, what of this machine is in hakeep's way is
+told as well: the firewall, the rights of the user, the kernel.
 
 Exit codes: 0 the configuration can be used, 4 it cannot.`,
 		Example: `  hakeep check
   hakeep check --config ./new.toml --strict
+  hakeep check --host
   hakeep check --json | jq '.problems[].text'`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := check(file, strict)
+			r, err := check(file, strict, host)
 			if err != nil {
 				return &daemon.ConfigError{Err: err}
 			}
@@ -52,6 +56,7 @@ Exit codes: 0 the configuration can be used, 4 it cannot.`,
 	f.StringVar(&file, "config", defaultConfig, "configuration file")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&strict, "strict", false, "let warnings count as errors")
+	f.BoolVar(&host, "host", false, "look at this machine as well")
 	return cmd
 }
 
@@ -62,9 +67,11 @@ type checkResult struct {
 	OK        bool             `json:"ok"`
 	Instances int              `json:"instances"`
 	Problems  []status.Problem `json:"problems"`
+	// Host is what was found on this machine, with --host.
+	Host []hostcheck.Finding `json:"host,omitempty"`
 }
 
-func check(file string, strict bool) (*checkResult, error) {
+func check(file string, strict, host bool) (*checkResult, error) {
 	cfg, problems, err := config.Load(file)
 	if err != nil {
 		return nil, err
@@ -76,6 +83,14 @@ func check(file string, strict bool) (*checkResult, error) {
 	}
 	r.Problems = status.Problems(problems)
 	r.OK = !problems.HasErrors() && (!strict || len(problems) == 0)
+	if host {
+		r.Host = hostcheck.Check(cfg)
+	}
+	for _, f := range r.Host {
+		if f.Severity == hostcheck.Error || strict && f.Severity == hostcheck.Warning {
+			r.OK = false
+		}
+	}
 	return r, nil
 }
 
@@ -90,6 +105,11 @@ func (r *checkResult) print(w io.Writer, asJSON bool) error {
 	}
 	for _, p := range r.Problems {
 		if _, err := fmt.Fprintln(w, p.Text); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.Host {
+		if _, err := fmt.Fprintln(w, f); err != nil {
 			return err
 		}
 	}

@@ -69,6 +69,7 @@ The daemon is "hakeep run"; the other commands talk to it or look at files.`,
 		newDemoCommand(),
 		newElectorCommand(),
 	)
+	root.AddCommand(buildCommands()...)
 	return root
 }
 

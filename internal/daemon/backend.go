@@ -41,6 +41,9 @@ func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
 		in.Warnings = append(in.Warnings, p.String())
 	}
 	in.Warnings = append(in.Warnings, cur.problems...)
+	if p := d.httpProblem.Load(); p != nil && *p != "" {
+		in.Warnings = append(in.Warnings, *p)
+	}
 	if err := d.firewall.Stats().Err; err != nil {
 		in.Warnings = append(in.Warnings, "firewall rules are not in force: "+err.Error())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"hakeep/internal/config"
 	"hakeep/internal/control"
 	"hakeep/internal/firewall"
+	"hakeep/internal/metrics"
 	"hakeep/internal/status"
 	"hakeep/internal/version"
 	"hakeep/internal/wire"
@@ -74,10 +76,13 @@ type daemon struct {
 	signals    <-chan os.Signal
 	patience   time.Duration // with an elector that shall apply a configuration
 	current    atomic.Pointer[inForce]
+	// httpProblem is what keeps http_listen from being served, or empty.
+	httpProblem atomic.Pointer[string]
 
 	requests  chan reloadRequest
 	outcomes  chan outcome
 	snapshots chan *wire.Snapshot // room for one, the latest
+	listen    chan netip.AddrPort // likewise: where HTTP is served
 	stopped   chan struct{}       // closed when the loop ends
 
 	// Owned by loop.
@@ -156,6 +161,7 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 		linkExists: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
 		patience:   applyTimeout,
 		requests:   make(chan reloadRequest), outcomes: make(chan outcome, 1),
+		listen:    make(chan netip.AddrPort, 1),
 		snapshots: make(chan *wire.Snapshot, 1), stopped: make(chan struct{}),
 	}
 	if host, err := os.Hostname(); err == nil {
@@ -197,6 +203,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.supervisor.run(tasks) })
 	g.Go(func() error { return d.firewall.Run(tasks) })
 	g.Go(func() error { return server.Run(tasks) })
+	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
 	g.Go(func() error { return d.loop(tasks, ctx.Done(), g) })
 	if os.Getpid() == 1 {
 		g.Go(func() error { return reapOrphans(tasks, reapInterval) })
@@ -292,6 +299,7 @@ func (d *daemon) outcome(ctx context.Context, g *errgroup.Group, out outcome) er
 		}
 		d.waiting = nil
 	}
+	d.serveHTTP()
 	d.describe()
 	d.notify.ready()
 	if len(d.queued) > 0 {
@@ -300,6 +308,26 @@ func (d *daemon) outcome(ctx context.Context, g *errgroup.Group, out outcome) er
 		d.wantReload(ctx, g, again[0])
 	}
 	return nil
+}
+
+// serveHTTP tells the HTTP server where http_listen is now.
+func (d *daemon) serveHTTP() {
+	select {
+	case <-d.listen: // an older one
+	default:
+	}
+	d.listen <- d.current.Load().config.Global.HTTPListen
+}
+
+// httpOutcome is called with what keeps http_listen from being served, and with
+// nil when that is over.
+func (d *daemon) httpOutcome(err error) {
+	problem := ""
+	if err != nil {
+		problem = "http_listen: " + err.Error()
+		d.log.Error("metrics are not served", "err", err)
+	}
+	d.httpProblem.Store(&problem)
 }
 
 // abandon ends a start that has failed.

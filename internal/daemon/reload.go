@@ -64,7 +64,7 @@ func (d *daemon) start(ctx context.Context, cur *inForce) outcome {
 	if err != nil {
 		return outcome{err: fmt.Errorf("start: %w", err)}
 	}
-	next.problems = append(unserved(cur.config), applied.Problems...)
+	next.problems = applied.Problems
 	for _, p := range next.problems {
 		d.log.Warn("not everything is in force", "problem", p)
 	}
@@ -113,7 +113,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		out.Warnings = append(out.Warnings, "the elector does not answer ("+err.Error()+") and will run this configuration when it does")
 		applied = &wire.Applied{}
 	}
-	next.problems = append(unserved(cfg), applied.Problems...)
+	next.problems = applied.Problems
 	out.Warnings = append(out.Warnings, next.problems...)
 	if err := d.firewall.Set(next.rules); err != nil {
 		out.Warnings = append(out.Warnings, err.Error())
@@ -125,14 +125,6 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	out.OK = true
 	out.Added, out.Changed, out.Removed, out.Unchanged = changes(cur.wire, next.wire)
 	return outcome{reload: out, next: next}
-}
-
-// unserved names what a configuration asks for and this version does not do.
-func unserved(cfg *config.Config) []string {
-	if cfg.Global.HTTPListen.IsValid() {
-		return []string{"http_listen: this version serves nothing there; use the control socket"}
-	}
-	return nil
 }
 
 // applyConfig hands a configuration to the elector and waits until it is in
