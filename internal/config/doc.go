@@ -16,16 +16,23 @@
 //     keywords_*.go), which says where it belongs, its type, range, default,
 //     reload behaviour and whether hakeep does, tolerates or refuses it
 //     (decode.go).
-//  4. The typed values become Global and Instance values, and rules that look
-//     at several keys or several instances are checked (global.go,
-//     instance.go and others).
+//  4. The typed values become Global, Instance and other values, and rules that
+//     look at several keys or several instances are checked (global.go,
+//     instance.go and others). What can be tracked and static items are read
+//     before the instances, sync groups after them, whatever their order in the
+//     file; the weights of trackers are settled last (group.go, track.go).
+//
+// Lines in the notation of ip route and ip rule and tables of the same parts go
+// through one draft each (routeline.go, rule.go), so that both mean the same.
 //
 // Loading is all or nothing, but no step stops at the first problem: all of
 // them are collected with file, line and key, what is wrong and what is
 // allowed.
 //
 // The daemon and the commands check and import call this package. It looks at
-// nothing but the text: whether interfaces exist on this host is asked through
-// CheckHost. It knows neither the protocol nor the kernel; the daemon
+// nothing but the text, and at iproute2's files for the names of routing tables
+// and the like, through a file system that ParseFS is given: whether interfaces,
+// users and programs exist on this host is asked through CheckOn. It runs
+// nothing and knows neither the protocol nor the kernel; the daemon
 // translates a Config into the inputs of those packages.
 package config

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -51,6 +52,7 @@ func FuzzParse(f *testing.F) {
 		}
 		checkMirror(t, "", tree, scan(string(text)).root)
 		checkPromises(t, cfg)
+		checkAround(t, cfg)
 		again, _ := Parse("f", text)
 		if again.Digest() != cfg.Digest() {
 			t.Error("the digest is not stable")
@@ -122,6 +124,92 @@ func checkPromises(t *testing.T, cfg *Config) {
 			if !a.Prefix.IsValid() || a.Dev == "" || a.PreferredLft < 0 || a.Prefix.Addr().Zone() != "" {
 				bad("address")
 			}
+		}
+	}
+}
+
+// checkAround checks what the documentation of the rest of Config promises.
+func checkAround(t *testing.T, cfg *Config) {
+	t.Helper()
+	known := map[string]map[string]bool{"track_script": {}, "track_file": {}, "track_process": {}, "track_check": {}}
+	for _, s := range cfg.Scripts {
+		known["track_script"][s.Name] = true
+		if s.Command.IsZero() || s.Command.Timeout <= 0 || s.Interval <= 0 || s.Rise < 1 || s.Fall < 1 {
+			t.Errorf("script: %+v", s)
+		}
+	}
+	for _, f := range cfg.Files {
+		known["track_file"][f.Name] = true
+		if !strings.HasPrefix(f.Path, "/") {
+			t.Errorf("file: %+v", f)
+		}
+	}
+	for _, p := range cfg.Processes {
+		known["track_process"][p.Name] = true
+		if p.Process == "" || p.Match == 0 || p.QuorumMax != NoQuorumMax && p.QuorumMax < p.Quorum {
+			t.Errorf("process: %+v", p)
+		}
+	}
+	for _, c := range cfg.Checks {
+		known["track_check"][c.Name] = true
+		if c.Kind == 0 || len(c.Targets) == 0 || c.Quorum > len(c.Targets) || c.Timeout <= 0 || c.Kind == CheckHTTP && len(c.Status) == 0 || c.Kind == CheckDNS && c.Type == 0 {
+			t.Errorf("check: %+v", c)
+		}
+		for _, a := range c.Targets {
+			if !a.Addr.IsValid() || a.Addr.Port() == 0 != (c.Kind == CheckPing) || strings.HasPrefix(a.Path, "/") != (c.Kind == CheckHTTP) {
+				t.Errorf("target: %+v", a)
+			}
+		}
+	}
+	group := map[string]string{}
+	for _, g := range cfg.Groups {
+		if len(g.Instances) == 0 || !g.Notify.Deleted.IsZero() || !g.Notify.MasterRxLowerPri.IsZero() {
+			t.Errorf("group: %+v", g)
+		}
+		for _, name := range g.Instances {
+			if group[name] != "" {
+				t.Errorf("%s is in two groups", name)
+			}
+			group[name] = g.Name
+		}
+	}
+	for _, ref := range cfg.commands {
+		if len(ref.command.Argv) == 0 || ref.command.User == "" || ref.command.Argv[0] == "" {
+			t.Errorf("command: %+v", ref)
+		}
+	}
+	for i := range cfg.Instances {
+		in := &cfg.Instances[i]
+		if in.SyncGroup != group[in.Name] {
+			t.Errorf("%s is in the group %q, want %q", in.Name, in.SyncGroup, group[in.Name])
+		}
+		for _, kind := range trackKinds() {
+			seen := map[string]bool{}
+			for _, track := range *in.Tracks.list(kind.key) {
+				if seen[track.Name] || kind.block != "" && !known[kind.key][track.Name] || track.Weight < -kind.most || track.Weight > kind.most || in.Priority == 255 && track.Weight != 0 {
+					t.Errorf("%s: %s: %+v", in.Name, kind.key, track)
+				}
+				seen[track.Name] = true
+			}
+		}
+		checkRouting(t, in.Routes, in.Rules)
+	}
+	checkRouting(t, cfg.StaticRoutes, cfg.StaticRules)
+}
+
+func checkRouting(t *testing.T, routes []Route, rules []Rule) {
+	t.Helper()
+	for _, r := range routes {
+		way := r.Via.IsValid() || r.Dev != "" || len(r.NextHops) > 0
+		if !r.Dst.IsValid() || r.Dst != r.Dst.Masked() || familyOf(r.Dst.Addr()) != r.Family || r.Type == 0 || r.Placement == 0 ||
+			way == r.Type.silent() && r.Family == FamilyIPv4 || (r.Table == 0) != (r.VRF != "") || r.Protocol != ProtocolHakeep && !r.NoTrack {
+			t.Errorf("route: %+v", r)
+		}
+	}
+	for _, r := range rules {
+		if r.Action == 0 || r.Priority == 0 || (r.Table == 0) != (r.Action != RuleLookup || r.L3mdev) || r.Action == RuleGoto && r.Goto <= r.Priority ||
+			r.From.IsValid() && familyOf(r.From.Addr()) != r.Family || r.To.IsValid() && r.To != r.To.Masked() {
+			t.Errorf("rule: %+v", r)
 		}
 	}
 }

@@ -106,6 +106,8 @@ func TestKeywords(t *testing.T) {
 			if problems.HasErrors() {
 				t.Fatalf("problems:\n%s", problems)
 			}
+			checkPromises(t, got)
+			checkAround(t, got)
 			want := baseConfig()
 			tt.want(want, &want.Global, &want.Instances[0])
 			if diff := cmp.Diff(want, got, equal); diff != "" {

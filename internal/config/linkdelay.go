@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,8 @@ func (d *decoder) linkDelays(top *block) []LinkDelay {
 		return nil
 	}
 	var out []LinkDelay
-	for link, e := range b.vals {
+	for _, link := range slices.Sorted(maps.Keys(b.vals)) {
+		e := b.vals[link]
 		at := spot{d: d, line: e.node.line, key: b.join(link)}
 		if wrong := wrongLink(link); wrong != "" {
 			at.errorf("%s %s", describe(link), wrong)

@@ -31,47 +31,55 @@ func (r *routeDraft) setOther(name, value string) {
 	}
 }
 
+// numbers are the metrics that are plain numbers.
+func (m *Metrics) numbers(name string) (to *uint32, bit int) {
+	switch name {
+	case "mtu":
+		return &m.MTU, axMTU
+	case "hoplimit":
+		return &m.HopLimit, axHopLimit
+	case "advmss":
+		return &m.AdvMSS, axAdvMSS
+	case "reordering":
+		return &m.Reordering, axReordering
+	case "window":
+		return &m.Window, axWindow
+	case "cwnd":
+		return &m.Cwnd, axCwnd
+	case "ssthresh":
+		return &m.SSThresh, axSSThresh
+	case "initcwnd":
+		return &m.InitCwnd, axInitCwnd
+	case "initrwnd":
+		return &m.InitRwnd, axInitRwnd
+	}
+	return nil, 0
+}
+
 // set sets a metric. A value may have the word lock before it.
 func (m *Metrics) set(s *spot, name, value string) {
 	value, lock := strings.CutPrefix(value, "lock ")
-	number := func(to *uint32, bit int, most uint32) {
-		*to = s.uint32(name, value, most)
-		m.lock(bit, lock)
-	}
 	period := func(to *time.Duration, bit int, unit time.Duration) {
 		*to = s.period(name, value, unit)
 		m.lock(bit, lock || bit == axRTOMin)
 	}
 	flag := func(to *bool, bit int) {
-		switch value {
-		case "1", "true", "ecn":
-			*to = true
-		case "0", "false":
-		default:
+		if value != "0" && value != "1" && value != "true" && value != "false" {
 			s.errorf("has the %s %s; allowed: 0 or 1", name, describe(value))
 		}
+		*to = value == "1" || value == "true"
 		m.lock(bit, lock)
 	}
-	const most = 1<<32 - 1
+	if to, bit := m.numbers(name); to != nil {
+		most := uint32(1<<32 - 1)
+		if bit == axHopLimit {
+			most = 255
+		}
+		*to = s.uint32(name, value, most)
+		m.lock(bit, lock)
+		return
+	}
 	switch name {
-	case "mtu":
-		number(&m.MTU, axMTU, most)
-	case "hoplimit":
-		number(&m.HopLimit, axHopLimit, 255)
-	case "advmss":
-		number(&m.AdvMSS, axAdvMSS, most)
-	case "reordering":
-		number(&m.Reordering, axReordering, most)
-	case "window":
-		number(&m.Window, axWindow, most)
-	case "cwnd":
-		number(&m.Cwnd, axCwnd, most)
-	case "ssthresh":
-		number(&m.SSThresh, axSSThresh, most)
-	case "initcwnd":
-		number(&m.InitCwnd, axInitCwnd, most)
-	case "initrwnd":
-		number(&m.InitRwnd, axInitRwnd, most)
 	case "rtt":
 		period(&m.RTT, axRTT, time.Millisecond/8) // the kernel's unit, as in ip route
 	case "rttvar":
@@ -83,11 +91,10 @@ func (m *Metrics) set(s *spot, name, value string) {
 	case "fastopen_no_cookie":
 		flag(&m.FastOpenNoCookie, axFastOpen)
 	case "features":
-		if value != "ecn" {
+		if m.ECN = value == "ecn"; !m.ECN {
 			s.errorf(`has the features %s; allowed: "ecn"`, describe(value))
-			return
 		}
-		flag(&m.ECN, axFeatures)
+		m.lock(axFeatures, lock)
 	case "congctl":
 		const longest = 15 // TCP_CA_NAME_MAX less the final NUL
 		if value == "" || len(value) > longest || printable(value) != value || strings.Contains(value, " ") {

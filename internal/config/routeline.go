@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -33,6 +34,7 @@ type hopDraft struct {
 // routes reads virtual_routes or static_routes.
 func (b *block) routes(key string, static bool) []Route {
 	var out []Route
+	seen := map[string]bool{} // a route has a list and is no key itself
 	for _, it := range b.items(key) {
 		r := &routeDraft{spot: spot{d: b.d, line: it.node.line, key: b.join(key), shown: describe(it.raw)}, seen: map[string]bool{}, static: static}
 		r.Type, r.Placement = RouteUnicast, PlacePrepend
@@ -50,19 +52,16 @@ func (b *block) routes(key string, static bool) []Route {
 			for _, h := range r.NextHops {
 				r.d.addLinks(&r.spot, h.Dev)
 			}
-			if slices.ContainsFunc(out, r.same) {
+			id := fmt.Sprint(r.Route)
+			if seen[id] {
 				r.warnf("is a duplicate and is dropped")
 				continue
 			}
+			seen[id] = true
 			out = append(out, r.Route)
 		}
 	}
 	return out
-}
-
-// same reports whether a route is the one of the draft.
-func (r *routeDraft) same(o Route) bool {
-	return slices.Equal(o.NextHops, r.NextHops) && fmt.Sprint(o) == fmt.Sprint(r.Route)
 }
 
 // addLinks notes interfaces that an entry needs.
@@ -226,8 +225,8 @@ func (r *routeDraft) readTable(table map[string]any, n *node) {
 			r.hops = append(r.hops, h)
 			hop := &fields{vals: map[string]string{}}
 			hop.take(r.d.block(BlockNextHop, b.join("nexthop"), v, it.node))
-			for name, value := range hop.vals {
-				r.setHop(h, name, value)
+			for _, name := range slices.Sorted(maps.Keys(hop.vals)) {
+				r.setHop(h, name, hop.vals[name])
 			}
 		default:
 			r.errorf(`has the nexthop %s; write for example "via 198.51.100.1 dev eth0 weight 2"`, describe(v))

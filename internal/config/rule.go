@@ -124,6 +124,7 @@ type ruleDraft struct {
 // rules reads virtual_rules or static_rules.
 func (b *block) rules(key string, static bool) []Rule {
 	var out []Rule
+	seen := map[Rule]bool{}
 	for _, it := range b.items(key) {
 		r := &ruleDraft{spot: spot{d: b.d, line: it.node.line, key: b.join(key), shown: describe(it.raw)}, seen: map[string]bool{}, static: static}
 		r.SuppressPrefixLength, r.SuppressIfGroup = Unset, Unset
@@ -139,10 +140,11 @@ func (b *block) rules(key string, static bool) []Rule {
 		if !r.finish() {
 			continue
 		}
-		if slices.Contains(out, r.Rule) {
+		if seen[r.Rule] {
 			r.warnf("is a duplicate and is dropped")
 			continue
 		}
+		seen[r.Rule] = true
 		r.d.addLinks(&r.spot, r.IIF, r.OIF)
 		out = append(out, r.Rule)
 	}
