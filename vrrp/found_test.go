@@ -1,6 +1,9 @@
 package vrrp
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // What internal/sim found, each as small as it can be.
 
@@ -13,4 +16,29 @@ func TestReloadKeepsTheFollowedInterval(t *testing.T) {
 	h.hear(second+50*ms, lowerAddr, 50)
 	h.reload(second+60*ms, with(testParams(100), func(p *Params) { p.HigherPrioSendAdvert = true }))
 	h.expectState(Backup, CauseStartup, second+300*ms+skew100/10)
+}
+
+// TestLingerWithTwoWinners: two backups that take over at once answer each other
+// before either has the addresses. That is no second advert of the winner.
+func TestLingerWithTwoWinners(t *testing.T) {
+	t.Parallel()
+	p := planned(150)
+	r, start := plannedMaster(t, p)
+	r.Step(start, Shutdown{})
+	for _, step := range []struct {
+		at   time.Duration
+		src  string
+		gone bool
+	}{
+		{200 * ms, lowerAddr, false},
+		{200*ms + 50*time.Microsecond, higherAddr, false},
+		{200*ms + 300*time.Microsecond, higherAddr, false}, // its answer to the other
+		{210 * ms, lowerAddr, false},                       // its last word
+		{220 * ms, higherAddr, false},
+		{225 * ms, higherAddr, true},
+	} {
+		if got := has(hearOn(r, start+step.at, p, 2, step.src, 100), Remove); got != step.gone {
+			t.Errorf("after %v: removed %v", step.at, got)
+		}
+	}
 }

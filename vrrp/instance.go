@@ -33,9 +33,11 @@ type instance struct {
 	// settle is when the addresses of a new master are announced again.
 	settle time.Duration
 	// lingerUntil is when addresses that were given up are removed, Forever if
-	// none are kept; winner is set when who takes over was heard.
+	// none are kept; winner is who was heard last to take over, and wonAt when it
+	// was heard first.
 	lingerUntil time.Duration
-	winner      bool
+	winner      netip.Addr
+	wonAt       time.Duration
 	// gone marks an instance that a reload has removed and that lingers.
 	gone bool
 
@@ -106,7 +108,7 @@ func newInstance(id ID, p *Params, now time.Duration) instance {
 		id: id, p: p, state: Init, since: now, cause: CauseStartup,
 		timer: Forever, wait: waitNothing, learned: p.Interval,
 		sent: longAgo, replied: longAgo, announced: longAgo, reannounce: Forever, takenUntil: Forever,
-		settle: Forever, lingerUntil: Forever,
+		settle: Forever, lingerUntil: Forever, wonAt: longAgo,
 		rogueHeard: longAgo,
 	}
 }

@@ -1,6 +1,9 @@
 package vrrp
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // A planned leave loses nothing. The master first makes the backups quick, with
 // an advert of unchanged priority and a short interval that they learn, then
@@ -12,6 +15,10 @@ const (
 	// first advert: keepalived advertises before it has them, with 200 addresses
 	// by 7 ms.
 	lingerAfterFirst = 100 * time.Millisecond
+	// lingerApart is the least distance of the winner's second advert from its
+	// first. The shortest interval is 10 ms; two winners answer each other within
+	// one round trip.
+	lingerApart = 5 * time.Millisecond
 	// lingerMargin is added to the time within which the slowest backup must
 	// have advertised, for its lateness.
 	lingerMargin = 100 * time.Millisecond
@@ -50,22 +57,25 @@ func (in *instance) linger(r *Router, now, bound time.Duration) {
 		r.emit(Action{Kind: Remove, ID: in.id})
 		return
 	}
-	in.lingerUntil, in.winner = now+bound, false
+	in.lingerUntil, in.winner, in.wonAt = now+bound, netip.Addr{}, longAgo
 	r.emit(Action{Kind: Linger, ID: in.id})
 }
 
 func (in *instance) lingering() bool { return in.lingerUntil != Forever }
 
 // lingerAdvert notes an advert of whoever takes over. The second one ends the
-// linger.
-func (in *instance) lingerAdvert(r *Router, now time.Duration, a *Advert) {
+// linger: then it has the addresses. Two that take over at once are told apart,
+// and the answers that they give each other do not count.
+func (in *instance) lingerAdvert(r *Router, now time.Duration, src netip.Addr, a *Advert) {
 	switch {
 	case a.Priority == 0:
-	case in.winner:
-		in.endLinger(r)
-	default:
-		in.winner = true
+	case !in.winner.IsValid():
+		in.winner, in.wonAt = src, now
 		in.lingerUntil = now + lingerAfterFirst
+	case in.winner != src:
+		in.winner, in.wonAt = src, now
+	case now-in.wonAt >= lingerApart:
+		in.endLinger(r)
 	}
 }
 

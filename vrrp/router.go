@@ -131,7 +131,7 @@ func (r *Router) receive(now time.Duration, d *AdvertReceived) {
 	a := &r.advert
 	r.emit(Action{Kind: Accepted, ID: id, From: in.state, Src: d.Src, Priority: a.Priority, Interval: a.Interval})
 	if in.lingering() {
-		in.lingerAdvert(r, now, a)
+		in.lingerAdvert(r, now, d.Src, a)
 	}
 	switch in.state {
 	case Backup:
