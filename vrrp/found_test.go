@@ -42,3 +42,13 @@ func TestLingerWithTwoWinners(t *testing.T) {
 		}
 	}
 }
+
+// TestStandbyWithinTheStartupDelay holds an owner back too.
+func TestStandbyWithinTheStartupDelay(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	p := with(testParams(OwnerPriority), func(p *Params) { p.StartMaster = true })
+	h.step(0, Reconfigure{Start: 10 * second, Instances: []*Params{p}})
+	h.step(second, Standby{ID: 1, On: true})
+	h.expect(h.until(100*second), "INIT>BACKUP startup")
+}

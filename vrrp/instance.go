@@ -189,7 +189,7 @@ func (in *instance) start(r *Router, now time.Duration) {
 		in.wait, in.timer = waitTracking, Forever
 	case in.faults != 0:
 		in.toFault(r, now)
-	case in.p.StartMaster && in.p.Priority == OwnerPriority && in.p.SyncGroup == "":
+	case in.p.StartMaster && in.p.Priority == OwnerPriority && in.p.SyncGroup == "" && !in.standby:
 		in.toMaster(r, now, CauseStartup)
 	case in.p.StartMaster:
 		in.become(r, now, Backup, CauseStartup)
