@@ -1,0 +1,278 @@
+package checks
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// defaultLimit is how many attempts go on at the same time at most. One that
+	// waits for an answer costs a goroutine and a socket.
+	defaultLimit = 1024
+	// lateAfter is how much later than its time an attempt may start before it
+	// counts as late: the shortest interval.
+	lateAfter = MinInterval
+)
+
+// Spec is one check of a Runner.
+type Spec struct {
+	// Name is unique.
+	Name   string
+	Target Target
+	Policy Policy
+}
+
+// Event is an outcome that changed, or is known for the first time.
+type Event struct {
+	Name string
+	Up   bool
+	// Result is that of the attempt which decided.
+	Result Result
+}
+
+// Options are what a Runner needs.
+type Options struct {
+	// Changed is called for every Event, from one goroutine, one after the other,
+	// while Run runs.
+	Changed func(Event)
+	// Limit is how many attempts go on at the same time at most; 0 means 1024.
+	// Attempts beyond it wait, and count as late.
+	Limit int
+}
+
+// Runner does the attempts of any number of checks. Its methods may be called
+// from any goroutine, also before Run.
+type Runner struct {
+	changed func(Event)
+	limit   int
+	pinger  *Pinger
+	poke    chan struct{} // room for one: the loop has to look at the queue
+	done    chan *attempt
+
+	mu    sync.Mutex
+	begin time.Time // of the judges' clock
+	items map[string]*item
+	queue queue // items that wait for their time
+	busy  int   // attempts going on
+	slots int   // checks started so far
+}
+
+// item is one check. Runner.mu guards it.
+type item struct {
+	spec    Spec
+	checker Checker
+	judge   Judge
+	status  Status
+	due     time.Time
+	place   int                // in the queue, -1 if not there
+	current *attempt           // nil while none goes on
+	cancel  context.CancelFunc // of current
+}
+
+// attempt is one call of Check.
+type attempt struct {
+	it     *item
+	start  time.Time
+	result Result
+}
+
+// NewRunner makes a runner without checks. It starts nothing: see Run.
+func NewRunner(o Options) *Runner {
+	if o.Limit <= 0 {
+		o.Limit = defaultLimit
+	}
+	return &Runner{
+		changed: o.Changed, limit: o.Limit, pinger: NewPinger(), begin: time.Now(),
+		poke: make(chan struct{}, 1), done: make(chan *attempt, o.Limit), items: map[string]*item{},
+	}
+}
+
+// Apply replaces all checks. One that is the same as before goes on. One whose
+// policy changed keeps its outcome; one whose target changed keeps it until the
+// first attempt, which decides. An error means that a description is wrong, and
+// that nothing was changed.
+func (r *Runner) Apply(specs []Spec) error {
+	checkers := make([]Checker, len(specs))
+	names := map[string]bool{}
+	var errs []error
+	for i, s := range specs {
+		var err error
+		if checkers[i], err = s.Target.Checker(r.pinger); err != nil {
+			errs = append(errs, fmt.Errorf("check %s: %w", s.Name, err))
+		}
+		if names[s.Name] {
+			errs = append(errs, fmt.Errorf("check %s: twice", s.Name))
+		}
+		names[s.Name] = true
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, it := range r.items {
+		if !names[name] {
+			r.stop(it)
+			delete(r.items, name)
+		}
+	}
+	now := time.Now()
+	for i, s := range specs {
+		r.adopt(s, checkers[i], now)
+	}
+	r.wake()
+	return nil
+}
+
+// adopt takes a check that is new or was there before. The caller holds the
+// mutex.
+func (r *Runner) adopt(s Spec, c Checker, now time.Time) {
+	it := r.items[s.Name]
+	switch {
+	case it == nil:
+		it = &item{judge: NewJudge(s.Policy), place: -1, status: Status{Name: s.Name, Since: now}}
+		r.items[s.Name] = it
+	case !reflect.DeepEqual(it.spec.Target, s.Target):
+		r.stop(it)
+		it.judge.Adopt(s.Policy)
+		it.judge.Restart()
+	case it.spec.Policy != s.Policy:
+		it.spec.Policy = s.Policy
+		it.judge.Adopt(s.Policy)
+		if next := now.Add(s.Policy.complete().Interval); it.place >= 0 && it.due.After(next) {
+			it.due = next
+			heap.Fix(&r.queue, it.place)
+		}
+		return
+	default:
+		return
+	}
+	it.spec, it.checker = s, c
+	r.slots++
+	// Multiples of the golden ratio lie far apart however many there are.
+	_, frac := math.Modf(float64(r.slots) * math.Phi)
+	it.due = now.Add(time.Duration(frac * float64(s.Policy.Warmup)))
+	heap.Push(&r.queue, it)
+}
+
+// stop takes a check out of the queue and breaks off its attempt, whose result
+// will not count.
+func (r *Runner) stop(it *item) {
+	if it.place >= 0 {
+		heap.Remove(&r.queue, it.place)
+	}
+	if it.current != nil {
+		it.cancel()
+		it.current = nil
+	}
+}
+
+func (r *Runner) wake() {
+	select {
+	case r.poke <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Run does the attempts until ctx is done, and returns nil then, when the last
+// has ended. It is called once.
+func (r *Runner) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.pinger.Run(ctx) })
+	g.Go(func() error {
+		var attempts sync.WaitGroup
+		defer attempts.Wait()
+		timer := time.NewTimer(0)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-timer.C:
+			case <-r.poke:
+			case a := <-r.done:
+				r.take(a)
+			}
+			if wait, ok := r.startDue(ctx, &attempts); ok {
+				timer.Reset(wait)
+			} else {
+				timer.Stop()
+			}
+		}
+	})
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("run checks: %w", err)
+	}
+	return nil
+}
+
+// startDue starts the attempts whose time has come, as far as the limit lets it,
+// and says how long to wait for the next one.
+func (r *Runner) startDue(ctx context.Context, wg *sync.WaitGroup) (wait time.Duration, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for len(r.queue) > 0 && r.busy < r.limit {
+		it := r.queue[0]
+		if it.due.After(now) {
+			return it.due.Sub(now), true
+		}
+		heap.Pop(&r.queue)
+		it.status.begin(now.Sub(it.due))
+		a := &attempt{it: it, start: now}
+		own, cancel := context.WithTimeout(ctx, it.spec.Policy.complete().Timeout)
+		it.current, it.cancel = a, cancel
+		checker := it.checker
+		r.busy++
+		wg.Go(func() {
+			defer cancel()
+			a.result = checker.Check(own)
+			a.result.Duration = time.Since(a.start)
+			r.done <- a // there is room: never more attempts than the limit
+		})
+	}
+	return 0, false
+}
+
+// take judges an attempt, and calls back if the outcome changed.
+func (r *Runner) take(a *attempt) {
+	r.mu.Lock()
+	r.busy--
+	it := a.it
+	if it.current != a { // removed or changed meanwhile
+		r.mu.Unlock()
+		return
+	}
+	it.current = nil
+	now := time.Now()
+	changed, wait, retry := it.judge.Step(now.Sub(r.begin), a.result.OK)
+	it.status.end(a, changed)
+	it.due = following(it.due, now, wait)
+	if retry {
+		it.due = now.Add(wait)
+	}
+	heap.Push(&r.queue, it)
+	ev := Event{Name: it.spec.Name, Up: it.judge.Up(), Result: a.result}
+	r.mu.Unlock()
+	if changed {
+		r.changed(ev)
+	}
+}
+
+// following is the time after one that was due. Those that have passed meanwhile
+// are left out.
+func following(due, now time.Time, interval time.Duration) time.Time {
+	next := due.Add(interval)
+	if late := now.Sub(next); late > 0 {
+		next = next.Add((late/interval + 1) * interval)
+	}
+	return next
+}
