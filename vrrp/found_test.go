@@ -52,3 +52,14 @@ func TestStandbyWithinTheStartupDelay(t *testing.T) {
 	h.step(second, Standby{ID: 1, On: true})
 	h.expect(h.until(100*second), "INIT>BACKUP startup")
 }
+
+// TestLateMasterLeaves without claiming to be master once more.
+func TestLateMasterLeaves(t *testing.T) {
+	t.Parallel()
+	r, now := plannedMaster(t, planned(150))
+	for _, a := range r.Step(now+60*second, Shutdown{}) {
+		if a.Kind == SendAdvert && a.Priority != 0 {
+			t.Errorf("sent priority %d", a.Priority)
+		}
+	}
+}

@@ -32,11 +32,13 @@ const (
 	takeLimit = time.Second
 )
 
-// leave says goodbye, and begins the linger. The caller changes the state.
+// leave says goodbye, and begins the linger. The caller changes the state. One
+// that woke up late does not speak as a master any more: another one must have
+// taken over, and would give way.
 func (in *instance) leave(r *Router, now time.Duration) {
 	p := in.p
 	learned := p.Interval
-	if p.PlannedMoves && p.Version == V3 && p.LeaveInterval > 0 && p.LeaveInterval < p.Interval {
+	if p.PlannedMoves && p.Version == V3 && p.LeaveInterval > 0 && p.LeaveInterval < p.Interval && !in.late(now) {
 		learned = p.LeaveInterval
 		in.sent = now
 		r.emit(Action{
