@@ -95,6 +95,7 @@ func compileInstance(in *config.Instance) wire.Instance {
 		out.Addresses = append(out.Addresses, compileAddress(a))
 	}
 	planMoves(p, out.Addresses)
+	compileTracking(in, p)
 	return out
 }
 

@@ -21,7 +21,9 @@ import (
 	"hakeep/internal/control"
 	"hakeep/internal/firewall"
 	"hakeep/internal/metrics"
+	"hakeep/internal/notify"
 	"hakeep/internal/status"
+	"hakeep/internal/track"
 	"hakeep/internal/version"
 	"hakeep/internal/wire"
 )
@@ -44,6 +46,8 @@ const (
 	// elector's leave, and once more if another one has to remove what it left
 	// behind.
 	stopTimeout = 25 * time.Second
+	// notifyPatience bounds the scripts for STOP, which keepalived gives a second.
+	notifyPatience = 10 * time.Second
 	// statusTimeout is how long status waits for the elector.
 	statusTimeout = 3 * time.Second
 )
@@ -70,6 +74,9 @@ type daemon struct {
 	host       string
 	supervisor *supervisor
 	firewall   keeper
+	tracker    *track.Manager
+	notifier   *notify.Manager
+	healer     *healer
 	notify     *notifier
 	history    *history
 	linkExists func(string) bool
@@ -167,6 +174,9 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	if host, err := os.Hostname(); err == nil {
 		d.host = host
 	}
+	d.tracker = track.New(track.Options{Logger: o.Logger, Update: d.tracked})
+	d.notifier = notify.New(notify.Options{Logger: o.Logger})
+	d.healer = newHealer(d.healed)
 	d.current.Store(&inForce{config: cfg, wire: &wire.Config{}, rules: rules(cfg), loaded: d.started})
 	s := d.supervisor
 	if w := d.notify.watchdog; w > 0 {
@@ -202,6 +212,8 @@ func (d *daemon) run(ctx context.Context) error {
 	g, tasks := errgroup.WithContext(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.supervisor.run(tasks) })
 	g.Go(func() error { return d.firewall.Run(tasks) })
+	g.Go(func() error { return d.tracker.Run(tasks) })
+	g.Go(func() error { return d.notifier.Run(tasks) })
 	g.Go(func() error { return server.Run(tasks) })
 	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
 	g.Go(func() error { return d.loop(tasks, ctx.Done(), g) })
@@ -352,6 +364,12 @@ func (d *daemon) leave(ctx context.Context, why string) error {
 		d.log.Error("elector has not left in order", "err", err)
 		return fmt.Errorf("stop: %w", err)
 	}
+	d.healer.stop()
+	told, cancel := context.WithTimeout(ctx, notifyPatience)
+	defer cancel()
+	if err := d.notifier.Stop(told); err != nil {
+		d.log.Error("not everybody was told of the stop", "err", err)
+	}
 	d.log.Info("hakeep has stopped")
 	return errOrderly
 }
@@ -400,6 +418,7 @@ func (d *daemon) remember(kind string, lvl slog.Level, text string) {
 // electorEvent and electorNote are called by the supervisor.
 func (d *daemon) electorEvent(ev *wire.Event, replayed bool) {
 	d.history.add(status.FromElector(ev))
+	d.notifyOf(ev, replayed)
 	if !replayed {
 		logEvent(d.log, ev)
 	}

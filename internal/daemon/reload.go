@@ -60,6 +60,9 @@ func (d *daemon) start(ctx context.Context, cur *inForce) outcome {
 		// not being there. Status says so.
 		d.log.Error("no_accept is not in force", "err", err)
 	}
+	if err := d.applySurroundings(cur.config); err != nil {
+		return outcome{err: fmt.Errorf("start: %w", err)}
+	}
 	applied, err := d.applyConfig(ctx, &next)
 	if err != nil {
 		return outcome{err: fmt.Errorf("start: %w", err)}
@@ -107,6 +110,9 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		d.restoreRules(cur)
 		return refuse(err)
 	}
+	if err := d.applySurroundings(cfg); err != nil {
+		out.Warnings = append(out.Warnings, err.Error())
+	}
 	applied, err := d.applyConfig(ctx, next)
 	if err != nil {
 		// The elector will get it: there is no way back that is safer.
@@ -125,6 +131,18 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	out.OK = true
 	out.Added, out.Changed, out.Removed, out.Unchanged = changes(cur.wire, next.wire)
 	return outcome{reload: out, next: next}
+}
+
+// applySurroundings hands trackers and notifications their part. It comes before
+// the elector's: the first results and events are not lost.
+func (d *daemon) applySurroundings(cfg *config.Config) error {
+	d.notifier.Apply(notifySpec(cfg, d.host))
+	names := make([]string, 0, len(cfg.Instances))
+	for i := range cfg.Instances {
+		names = append(names, cfg.Instances[i].Name)
+	}
+	d.supervisor.totals.keep(names)
+	return d.tracker.Apply(trackSpecs(cfg))
 }
 
 // applyConfig hands a configuration to the elector and waits until it is in

@@ -73,6 +73,9 @@ type supervisor struct {
 	// save keeps progress for the next main.
 	save func(progress) error
 
+	// totals is what tracking adds up to.
+	totals *totals
+
 	requests chan any
 	stop     chan stopRequest
 	ended    chan struct{} // closed when run has returned
@@ -121,6 +124,7 @@ func newSupervisor(log *slog.Logger, e electors) *supervisor {
 		askEvery:  askEvery,
 		note:      func(slog.Level, string) {},
 		save:      func(progress) error { return nil },
+		totals:    newTotals(),
 		requests:  make(chan any),
 		stop:      make(chan stopRequest),
 		ended:     make(chan struct{}),

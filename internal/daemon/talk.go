@@ -56,6 +56,8 @@ func (t *talk) run(ctx context.Context) error {
 				return t.gone(t.session.err)
 			}
 			err = t.message(m)
+		case <-t.s.totals.wake:
+			err = t.sendTracked(false)
 		case <-look.C:
 			err = t.look()
 		}
@@ -131,7 +133,7 @@ func (t *talk) configure() error {
 			names = append(names, want.config.Instances[i].Params.Name)
 		}
 		t.applied(&wire.Applied{Digest: t.digest, Kept: names})
-		return nil
+		return t.sendTracked(true)
 	}
 	c := *want.config
 	since := stableAfter + want.global.StartupDelay // found running: not a start
@@ -141,6 +143,19 @@ func (t *talk) configure() error {
 	c.StartupDelay = startupDelay(&want.global, since, t.s.sinceBoot())
 	t.configuring = true
 	return t.send(&wire.Message{Config: &c})
+}
+
+// sendTracked tells the elector what tracking adds up to. One that has no
+// configuration yet is told with it.
+func (t *talk) sendTracked(everything bool) error {
+	if want := t.s.desired; want == nil || t.configuring || t.digest != want.config.Digest {
+		return nil
+	}
+	tracked := t.s.totals.take(everything)
+	if len(tracked) == 0 {
+		return nil
+	}
+	return t.send(&wire.Message{Tracked: tracked})
 }
 
 // applied answers who asked for the configuration that is in force now.
@@ -203,6 +218,7 @@ func (t *talk) message(m *wire.Message) error {
 	case m.Applied != nil:
 		t.answered()
 		t.applied(m.Applied)
+		return t.sendTracked(true)
 	case m.Stopped != nil:
 		// It was told by somebody else, or was without main for too long.
 		return errLeft
