@@ -63,3 +63,31 @@ func TestLateMasterLeaves(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeIsReconsidered when the priority falls while the addresses are being
+// put in place.
+func TestTakeIsReconsidered(t *testing.T) {
+	t.Parallel()
+	for name, fall := range map[string]Event{
+		"tracking": Tracked{ID: 1, Weight: -150},
+		"reload":   Reconfigure{Instances: []*Params{planned(50)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := planned(200)
+			r := started(p)
+			hearOn(r, 0, p, 2, "192.0.2.9", 100)
+			now, _ := r.NextDeadline()
+			r.Step(now, Timeout{})
+			if a := r.Step(now+ms, fall); !has(a, Remove) || state(r).State != Backup {
+				t.Errorf("%v, %v", kinds(a), state(r).State)
+			}
+			if a := r.Step(now+2*ms, Installed{ID: 1}); len(a) != 0 {
+				t.Errorf("went on: %v", kinds(a))
+			}
+			if d, _ := r.NextDeadline(); d != now+ms+3*second+(256-50)*second/256 {
+				t.Errorf("waits until %v", d-now)
+			}
+		})
+	}
+}

@@ -150,7 +150,9 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 		return
 	}
 	late := in.late(now) || in.graced // and has to listen first, see masterTimeout
+	before := in.priority()
 	in.p = p
+	in.reconsider(r, now, before)
 	if !in.followed || p.Version == V2 {
 		in.learned = p.Interval // nothing was learned that goes on
 	}

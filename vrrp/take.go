@@ -20,6 +20,15 @@ func (in *instance) abortTake(r *Router) {
 	}
 }
 
+// reconsider gives a take-over up whose priority has fallen meanwhile: the master
+// that is heard may be the better one now.
+func (in *instance) reconsider(r *Router, now time.Duration, before uint8) {
+	if in.taking && in.priority() < before {
+		in.abortTake(r)
+		in.arm(now, waitMasterDown)
+	}
+}
+
 // installed goes on when all addresses are in the kernel.
 func (in *instance) installed(r *Router, now time.Duration) {
 	switch {

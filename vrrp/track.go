@@ -6,7 +6,7 @@ import "time"
 func (in *instance) track(r *Router, now time.Duration, ev Tracked) {
 	before := in.priority()
 	in.weight, in.tracked = ev.Weight, true
-	in.priorityChanged(r, before)
+	in.priorityChanged(r, now, before)
 	faults := in.faults &^ FaultTracking
 	if ev.Fault {
 		faults |= FaultTracking
@@ -31,7 +31,7 @@ func (r *Router) trackLinks(in *instance, now time.Duration) (fault bool) {
 		}
 		in.linkWeight += TrackedWeight(t.Weight, t.Reverse, up)
 	}
-	in.priorityChanged(r, before)
+	in.priorityChanged(r, now, before)
 	return fault
 }
 
@@ -50,10 +50,11 @@ func TrackedWeight(weight int, reverse, well bool) int {
 
 // priorityChanged moves a backup's timer by the difference of the skews and
 // tells of the new priority. A master just advertises it.
-func (in *instance) priorityChanged(r *Router, before uint8) {
+func (in *instance) priorityChanged(r *Router, now time.Duration, before uint8) {
 	if in.priority() == before {
 		return
 	}
+	in.reconsider(r, now, before)
 	if in.state == Backup {
 		in.rearm()
 	}
