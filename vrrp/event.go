@@ -59,6 +59,9 @@ type Reconfigure struct {
 	// instances that are added now. A time in the past means no delay.
 	Start     time.Duration
 	Instances []*Params
+	// Standby names instances that are held back from their start on; those that
+	// go on are not concerned.
+	Standby []string
 }
 
 // AddressTaken says that another program keeps removing an address of this

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -323,5 +324,23 @@ func TestLeaveByTracking(t *testing.T) {
 	r, now = plannedMaster(t, planned(150))
 	if a := r.Step(now, LinkGone{"eth0"}); has(a, Linger) || !has(a, Remove) {
 		t.Errorf("%v", kinds(a))
+	}
+}
+
+// TestStandbyFromTheStart: an owner that is held back does not even begin as
+// master, and takes part when it is let go.
+func TestStandbyFromTheStart(t *testing.T) {
+	t.Parallel()
+	p := with(planned(OwnerPriority), func(p *Params) { p.StartMaster = true })
+	r := NewRouter()
+	r.Step(0, LinkChanged{Link{Name: "eth0", Index: 2, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}})
+	r.Step(0, Reconfigure{Instances: []*Params{p}, Standby: []string{p.Name}})
+	if s := state(r); s.State != Backup || !s.Standby || s.Deadline != Forever {
+		t.Fatalf("state %+v", s)
+	}
+	r.Step(second, Standby{ID: 1})
+	now, ok := r.NextDeadline()
+	if r.Step(now, Timeout{}); !ok || state(r).State != Master {
+		t.Errorf("after the standby: %+v", state(r))
 	}
 }

@@ -36,7 +36,9 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 			continue
 		}
 		r.lastID++
-		r.instances = append(r.instances, newInstance(r.lastID, p, now))
+		in := newInstance(r.lastID, p, now)
+		in.standby = slices.Contains(ev.Standby, p.Name)
+		r.instances = append(r.instances, in)
 	}
 	r.instances = append(r.instances, gone...)
 	r.reindex(ev.Instances)

@@ -64,6 +64,7 @@ func (in *instance) standBy(r *Router, now time.Duration, on bool) {
 		in.follower(r, now, CauseStandby)
 	case on && in.state == Backup:
 		in.abortTake(r)
+		in.wants = false
 		in.rearm()
 	case in.state == Backup:
 		in.ignored = false

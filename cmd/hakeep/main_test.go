@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,12 +39,46 @@ type backend struct {
 	doc    *status.Document
 	reload *status.Reload
 	events []status.Event
+	held   map[string]bool // by Hold
+	alone  bool            // nobody takes over
 }
 
 var _ control.Backend = (*backend)(nil)
 
-func (b *backend) Status(context.Context) (*status.Document, error) { return b.doc, nil }
-func (b *backend) Reload(context.Context) (*status.Reload, error)   { return b.reload, nil }
+func (b *backend) Status(context.Context) (*status.Document, error) {
+	doc := *b.doc
+	doc.Instances = slices.Clone(doc.Instances)
+	for i := range doc.Instances {
+		if in := &doc.Instances[i]; b.held[in.Name] {
+			in.State, in.Standby = "BACKUP", &status.Standby{NoMaster: b.alone}
+			if !b.alone {
+				in.Master = &status.Master{Address: netip.MustParseAddr("192.0.2.2"), Priority: 90}
+			}
+		}
+	}
+	return &doc, nil
+}
+
+func (b *backend) Hold(_ context.Context, h *control.Hold) (*status.Moved, error) {
+	moved := &status.Moved{}
+	for i := range b.doc.Instances {
+		if name := b.doc.Instances[i].Name; h.Instance == "" || h.Instance == name {
+			if h.On || b.held[name] {
+				moved.Instances = append(moved.Instances, name)
+			}
+		}
+	}
+	if h.Instance != "" && len(moved.Instances) == 0 && h.On {
+		return nil, fmt.Errorf("%w: %q", control.ErrUnknownInstance, h.Instance)
+	}
+	b.held = map[string]bool{}
+	for _, name := range moved.Instances {
+		b.held[name] = h.On
+	}
+	return moved, nil
+}
+
+func (b *backend) Reload(context.Context) (*status.Reload, error) { return b.reload, nil }
 
 func (b *backend) Events(seq uint64, n int) ([]status.Event, <-chan struct{}) {
 	if seq > 0 {

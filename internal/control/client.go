@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,19 +55,30 @@ func NewClient(path string) *Client {
 // Status asks for the state.
 func (c *Client) Status(ctx context.Context) (*status.Document, error) {
 	doc := new(status.Document)
-	return doc, c.ask(ctx, http.MethodGet, "/status", doc)
+	return doc, c.ask(ctx, http.MethodGet, "/status", nil, doc)
 }
 
 // Version asks which hakeep the daemon is.
 func (c *Client) Version(ctx context.Context) (*version.Info, error) {
 	info := new(version.Info)
-	return info, c.ask(ctx, http.MethodGet, "/version", info)
+	return info, c.ask(ctx, http.MethodGet, "/version", nil, info)
 }
 
 // Reload asks for a reload and waits for the outcome, which may be a refusal.
 func (c *Client) Reload(ctx context.Context) (*status.Reload, error) {
 	out := new(status.Reload)
-	return out, c.ask(ctx, http.MethodPost, "/reload", out)
+	return out, c.ask(ctx, http.MethodPost, "/reload", nil, out)
+}
+
+// Hold holds instances back or lets them go. The answer comes when the elector
+// was told; who takes over shows in the status.
+func (c *Client) Hold(ctx context.Context, h *Hold) (*status.Moved, error) {
+	path := "/resume"
+	if h.On {
+		path = "/standby"
+	}
+	out := new(status.Moved)
+	return out, c.ask(ctx, http.MethodPost, path, h, out)
 }
 
 // Events hands the events that the daemon remembers to fn, oldest first, and
@@ -77,7 +89,7 @@ func (c *Client) Events(ctx context.Context, follow bool, fn func(*status.Event)
 	if follow {
 		q.Set("follow", strconv.Itoa(1))
 	}
-	resp, err := c.do(ctx, http.MethodGet, "/events?"+q.Encode())
+	resp, err := c.do(ctx, http.MethodGet, "/events?"+q.Encode(), nil)
 	if err != nil {
 		return err
 	}
@@ -102,9 +114,18 @@ func (c *Client) Events(ctx context.Context, follow bool, fn func(*status.Event)
 	return nil
 }
 
-// ask sends a request and decodes the answer. A refused reload is an answer.
-func (c *Client) ask(ctx context.Context, method, path string, out any) error {
-	resp, err := c.do(ctx, method, path)
+// ask sends a request with a body, if there is one, and decodes the answer. A
+// refused reload is an answer.
+func (c *Client) ask(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("ask the daemon: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -120,8 +141,8 @@ func (c *Client) ask(ctx context.Context, method, path string, out any) error {
 	return nil
 }
 
-func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://hakeep"+path, nil)
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://hakeep"+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("ask the daemon: %w", err)
 	}
@@ -141,11 +162,26 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	return nil, fmt.Errorf("ask the daemon on %s: %w", c.socket, err)
 }
 
+// refusedError is what the daemon said, and which error it was there.
+type refusedError struct {
+	text  string
+	cause error
+}
+
+// Error returns the daemon's words.
+func (e *refusedError) Error() string { return e.text }
+
+// Unwrap returns the error that a caller may look for.
+func (e *refusedError) Unwrap() error { return e.cause }
+
 // refusal is the error that an answer carries.
 func refusal(resp *http.Response) error {
 	var body errorBody
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxEvent))
 	if json.Unmarshal(text, &body) == nil && body.Error != "" {
+		if resp.StatusCode == http.StatusNotFound {
+			return &refusedError{body.Error, ErrUnknownInstance}
+		}
 		return fmt.Errorf("the daemon says: %s", body.Error)
 	}
 	return fmt.Errorf("the daemon answers %s", resp.Status)

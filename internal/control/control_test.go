@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -22,6 +23,7 @@ type fake struct {
 	err    error
 
 	mu      sync.Mutex // guards what follows
+	holds   []Hold
 	events  []status.Event
 	changed chan struct{}
 }
@@ -30,6 +32,16 @@ var _ Backend = (*fake)(nil)
 
 func (f *fake) Status(context.Context) (*status.Document, error) { return f.doc, f.err }
 func (f *fake) Reload(context.Context) (*status.Reload, error)   { return f.reload, f.err }
+
+func (f *fake) Hold(_ context.Context, h *Hold) (*status.Moved, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.holds = append(f.holds, *h)
+	if h.Instance == "VI_9" {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownInstance, h.Instance)
+	}
+	return &status.Moved{Instances: []string{h.Instance}}, f.err
+}
 
 func (f *fake) Events(seq uint64, n int) ([]status.Event, <-chan struct{}) {
 	f.mu.Lock()
@@ -109,6 +121,25 @@ func TestReload(t *testing.T) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	c := serve(t, f)
+	for _, want := range []Hold{{Instance: "VI_1", On: true, For: time.Minute, Persist: true}, {Instance: "VI_1"}} {
+		got, err := c.Hold(t.Context(), &want)
+		if err != nil || got.Instances[0] != "VI_1" || f.holds[len(f.holds)-1] != want {
+			t.Errorf("got %+v, %v; asked for %+v", got, err, f.holds)
+		}
+	}
+	if _, err := c.Hold(t.Context(), &Hold{Instance: "VI_9"}); !errors.Is(err, ErrUnknownInstance) {
+		t.Errorf("unknown instance: %v", err)
+	}
+	f.err = errors.New("disk full")
+	if _, err := c.Hold(t.Context(), &Hold{}); err == nil || errors.Is(err, ErrUnknownInstance) || err.Error() != "the daemon says: disk full" {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -6,6 +6,8 @@
 //	GET  /status                     status.Document
 //	GET  /version                    version.Info of the daemon
 //	POST /reload                     status.Reload; 200 if in force, 422 if refused
+//	POST /standby                    a [Hold] in, status.Moved out; 404 unknown instance, 409 not possible
+//	POST /resume                     likewise
 //	GET  /events[?after=N][&follow=1] status.Event, one a line; with follow the
 //	                                 answer goes on until one side leaves
 //

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,10 +37,31 @@ type Backend interface {
 	// Reload loads the configuration and returns the outcome. The error says
 	// that there is none, because the daemon is stopping or ctx ended.
 	Reload(ctx context.Context) (*status.Reload, error)
+	// Hold holds instances back or lets them go, and returns which. The error is
+	// ErrUnknownInstance, or says why it was not done.
+	Hold(ctx context.Context, h *Hold) (*status.Moved, error)
 	// Events returns events after the number seq, oldest first, at most n of
 	// them, and a channel that is closed when there are later ones.
 	Events(seq uint64, n int) ([]status.Event, <-chan struct{})
 }
+
+// Hold asks for instances to be held back, or to take part again.
+type Hold struct {
+	// Instance is one of them, with its sync group; empty means all.
+	Instance string `json:"instance,omitempty"`
+	// On holds them back. The path says it, too.
+	On bool `json:"-"`
+	// For is how long, in nanoseconds; 0 until resumed.
+	For time.Duration `json:"for,omitempty"`
+	// Persist keeps them back through restarts of hakeep and of the machine.
+	Persist bool `json:"persist,omitempty"`
+}
+
+// ErrUnknownInstance says that there is no instance of a name.
+var ErrUnknownInstance = errors.New("there is no such instance")
+
+// maxRequest bounds the body of a request.
+const maxRequest = 64 << 10
 
 // Server answers requests on the control socket.
 type Server struct {
@@ -59,6 +81,8 @@ func (s *Server) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("POST /reload", s.reload)
+	mux.HandleFunc("POST /standby", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, true) })
+	mux.HandleFunc("POST /resume", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, false) })
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /version", s.version)
 	h := &http.Server{
@@ -104,6 +128,25 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, out)
 	default:
 		reply(w, http.StatusUnprocessableEntity, out)
+	}
+}
+
+func (s *Server) hold(w http.ResponseWriter, r *http.Request, on bool) {
+	var h Hold
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&h)
+	if err != nil && !errors.Is(err, io.EOF) { // without a body: all
+		fail(w, http.StatusBadRequest, fmt.Errorf("read request: %w", err))
+		return
+	}
+	h.On = on
+	out, err := s.backend.Hold(r.Context(), &h)
+	switch {
+	case errors.Is(err, ErrUnknownInstance):
+		fail(w, http.StatusNotFound, err)
+	case err != nil:
+		fail(w, http.StatusConflict, err)
+	default:
+		reply(w, http.StatusOK, out)
 	}
 }
 

@@ -36,7 +36,7 @@ func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
 	if err != nil {
 		in.Problem = err.Error()
 	}
-	in.Snapshot, in.Now = snap, time.Now()
+	in.Snapshot, in.Now, in.Standby = snap, time.Now(), d.standbys.all()
 	for _, p := range cur.config.CheckHost(d.linkExists) {
 		in.Warnings = append(in.Warnings, p.String())
 	}

@@ -79,6 +79,7 @@ type daemon struct {
 	healer     *healer
 	notify     *notifier
 	history    *history
+	standbys   *standbys
 	linkExists func(string) bool
 	signals    <-chan os.Signal
 	patience   time.Duration // with an elector that shall apply a configuration
@@ -183,6 +184,12 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 		// Answers have to be younger than the watchdog's time.
 		s.askEvery = max(min(askEvery, int(w/4/lookInterval)), 1)
 	}
+	var err error
+	if d.standbys, err = openStandbys(o.RuntimeDir, stateDir(o.RuntimeDir)); err != nil {
+		// Taking part is the safer way to go on.
+		o.Logger.Error("standby of an earlier run is not known", "err", err)
+	}
+	s.held = d.standbys.names
 	s.logged = readProgress(o.RuntimeDir)
 	s.save = func(p progress) error { return writeProgress(o.RuntimeDir, p) }
 	s.event, s.note = d.electorEvent, d.electorNote
@@ -216,6 +223,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.notifier.Run(tasks) })
 	g.Go(func() error { return server.Run(tasks) })
 	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
+	g.Go(func() error { return d.watchStandbys(tasks) })
 	g.Go(func() error { return d.loop(tasks, ctx.Done(), g) })
 	if os.Getpid() == 1 {
 		g.Go(func() error { return reapOrphans(tasks, reapInterval) })
@@ -312,6 +320,9 @@ func (d *daemon) outcome(ctx context.Context, g *errgroup.Group, out outcome) er
 		d.waiting = nil
 	}
 	d.serveHTTP()
+	if out.next != nil {
+		d.forgetStandbys(out.next.wire)
+	}
 	d.describe()
 	d.notify.ready()
 	if len(d.queued) > 0 {

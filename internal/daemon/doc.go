@@ -12,6 +12,7 @@
 //	supervisor (supervisor.go)    the elector as a process and the conversation with it: it is
 //	                              found or started, asked, replaced when it dies or hangs
 //	a reload (reload.go)          runs beside the loop, one at a time, and hands its outcome back
+//	watchStandbys (standby.go)    what was held back for a time, and who has no master meanwhile
 //	history (history.go)          the last events, for `hakeep events`
 //	control.Server, firewall.Run  their own
 //

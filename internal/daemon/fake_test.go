@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -45,7 +47,10 @@ type fakeElector struct {
 	events  []wire.Event
 	configs []*wire.Config
 	asked   int // snapshots
-	stops   int // Shutdown messages
+	held    map[string]bool
+	told    []wire.Standby
+	master  netip.Addr // of those that are held back
+	stops   int        // Shutdown messages
 	signals []unix.Signal
 	conns   []net.Conn
 	hellos  []wire.Hello
@@ -243,7 +248,7 @@ func (e *fakeElector) serve(c net.Conn) {
 func (e *fakeElector) answer(wc *wire.Conn, m *wire.Message) {
 	switch {
 	case m.Config != nil:
-		e.lock(func() { e.configs = append(e.configs, m.Config) })
+		e.lock(func() { e.configs = append(e.configs, m.Config); e.standBy(m.Config.Standby, true) })
 		if e.mute {
 			return
 		}
@@ -267,6 +272,11 @@ func (e *fakeElector) answer(wc *wire.Conn, m *wire.Message) {
 			}
 		}
 		_ = wc.Send(&wire.Message{Snapshot: e.snapshot(m.SnapshotRequest.Number)})
+	case m.Standby != nil:
+		e.lock(func() {
+			e.told = append(e.told, *m.Standby)
+			e.standBy(m.Standby.Instances, m.Standby.On)
+		})
 	case m.Shutdown != nil:
 		e.lock(func() { e.stops++ })
 		switch {
@@ -280,14 +290,41 @@ func (e *fakeElector) answer(wc *wire.Conn, m *wire.Message) {
 	}
 }
 
-// snapshot says that every instance is master.
+// standBy is called with mu locked.
+func (e *fakeElector) standBy(names []string, on bool) {
+	if e.held == nil {
+		e.held = map[string]bool{}
+	}
+	for _, name := range names {
+		e.held[name] = on
+	}
+}
+
+// heldBack are those that it holds back.
+func (e *fakeElector) heldBack() (names []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, on := range e.held {
+		if on {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// snapshot says that every instance is master that is not held back.
 func (e *fakeElector) snapshot(number uint64) *wire.Snapshot {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := &wire.Snapshot{Number: number, PID: e.id, Time: time.Now(), Digest: e.digest, Realtime: true}
 	if n := len(e.configs); n > 0 {
 		for i := range e.configs[n-1].Instances {
-			s.Instances = append(s.Instances, wire.InstanceStatus{Name: e.configs[n-1].Instances[i].Params.Name, State: "MASTER"})
+			in := wire.InstanceStatus{Name: e.configs[n-1].Instances[i].Params.Name, State: "MASTER"}
+			if e.held[in.Name] {
+				in.State, in.Standby, in.Master = "BACKUP", true, e.master
+			}
+			s.Instances = append(s.Instances, in)
 		}
 	}
 	return s

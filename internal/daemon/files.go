@@ -149,7 +149,7 @@ func writeJSON(path string, v any) error {
 // removeFiles removes what must not outlive an orderly stop.
 func removeFiles(dir string) error {
 	var errs []error
-	for _, name := range []string{ownedName, eventsName} {
+	for _, name := range []string{ownedName, eventsName, standbyName} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -70,6 +70,8 @@ type supervisor struct {
 	note     func(level slog.Level, text string)
 	// askEvery is how many looks there are from one question to the next.
 	askEvery int
+	// held names the instances that are held back.
+	held func() []string
 	// save keeps progress for the next main.
 	save func(progress) error
 
@@ -112,7 +114,9 @@ type (
 		err     error
 	}
 	snapshotRequest struct{ reply chan *wire.Snapshot }
-	stopRequest     struct{ reply chan error }
+	// holdRequest says that other instances are held back now.
+	holdRequest struct{ reply chan struct{} }
+	stopRequest struct{ reply chan error }
 )
 
 func newSupervisor(log *slog.Logger, e electors) *supervisor {
@@ -123,6 +127,7 @@ func newSupervisor(log *slog.Logger, e electors) *supervisor {
 		snapshot:  func(*wire.Snapshot) {},
 		askEvery:  askEvery,
 		note:      func(slog.Level, string) {},
+		held:      func() []string { return nil },
 		save:      func(progress) error { return nil },
 		totals:    newTotals(),
 		requests:  make(chan any),

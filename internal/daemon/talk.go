@@ -117,6 +117,10 @@ func (t *talk) request(req any) error {
 	case snapshotRequest:
 		t.next = append(t.next, r.reply)
 		return t.askSnapshot()
+	case holdRequest:
+		err := t.hold()
+		close(r.reply)
+		return err
 	}
 	panic(fmt.Sprintf("daemon: unknown request %T", req))
 }
@@ -133,7 +137,7 @@ func (t *talk) configure() error {
 			names = append(names, want.config.Instances[i].Params.Name)
 		}
 		t.applied(&wire.Applied{Digest: t.digest, Kept: names})
-		return t.sendTracked(true)
+		return t.catchUp()
 	}
 	c := *want.config
 	since := stableAfter + want.global.StartupDelay // found running: not a start
@@ -141,6 +145,7 @@ func (t *talk) configure() error {
 		since = time.Since(t.born)
 	}
 	c.StartupDelay = startupDelay(&want.global, since, t.s.sinceBoot())
+	c.Standby = t.s.held()
 	t.configuring = true
 	return t.send(&wire.Message{Config: &c})
 }
@@ -218,7 +223,7 @@ func (t *talk) message(m *wire.Message) error {
 	case m.Applied != nil:
 		t.answered()
 		t.applied(m.Applied)
-		return t.sendTracked(true)
+		return t.catchUp()
 	case m.Stopped != nil:
 		// It was told by somebody else, or was without main for too long.
 		return errLeft

@@ -1,6 +1,7 @@
 package elector
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -159,7 +160,7 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	for i, p := range params {
 		byParams[p] = &c.Instances[i]
 	}
-	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params})
+	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby})
 	l.byKey = make(map[netif.Key]vrrp.ID)
 	for id, m := range l.members { // those that linger; the others overwrite them
 		for _, a := range m.inst.Addresses {
@@ -243,6 +244,10 @@ func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.In
 		}
 	}
 	m.status(l.clock, now, &st)
+	if st.Standby && !m.hears(now, st.Master, st.DownInterval) {
+		// It follows nobody by a timer, as it shall not take over.
+		st.Master, st.MasterPriority = netip.Addr{}, 0
+	}
 	return st
 }
 

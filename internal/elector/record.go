@@ -135,6 +135,17 @@ func (r *record) status(c clock, now time.Duration, st *wire.InstanceStatus) {
 	st.DoubleMasterSeconds = total.Seconds()
 }
 
+// hears reports whether a master was heard within its down time and has not
+// left.
+func (r *record) hears(now time.Duration, master netip.Addr, within time.Duration) bool {
+	for i := range r.peers {
+		if p := &r.peers[i]; p.addr == master {
+			return p.priority != 0 && now-p.seen <= within
+		}
+	}
+	return false
+}
+
 func reasonCounts(counts *[vrrp.NumReasons]uint64) map[string]uint64 {
 	var m map[string]uint64
 	for r, n := range counts {

@@ -22,6 +22,8 @@ type Input struct {
 	// Starts is how often main started an elector.
 	Starts   uint64
 	Warnings []string
+	// Standby are the instances that are held back, by name.
+	Standby map[string]Standby
 }
 
 // Build makes the document. The instances are those of the configuration, in
@@ -50,6 +52,16 @@ func Build(in *Input) *Document {
 		if st := states[c.Name]; st != nil {
 			inst.observe(st)
 		}
+		if s, ok := in.Standby[c.Name]; ok {
+			// What main wants; the elector follows within a moment.
+			// A master has that long to be heard.
+			down := time.Duration(inst.Intervals.Down * float64(time.Second))
+			s.NoMaster = inst.State == "BACKUP" && inst.Master == nil && in.Now.Sub(inst.Since) > down
+			inst.Standby = &s
+			if s.NoMaster {
+				d.Warnings = append(d.Warnings, NoMaster(c.Name))
+			}
+		}
 		d.Instances = append(d.Instances, inst)
 	}
 	d.OK = d.judge()
@@ -67,6 +79,12 @@ func electorStatus(s *wire.Snapshot, starts uint64) Elector {
 			Sent: s.Sockets.Sent, Received: s.Sockets.Received, SendErrors: s.Sockets.SendErrors, Dropped: s.Sockets.Dropped,
 		},
 	}
+}
+
+// NoMaster is the warning about an instance that is held back while nobody is
+// master.
+func NoMaster(instance string) string {
+	return instance + " is held back (standby) and no master is heard: its addresses are on no router; hakeep resume " + instance + " takes them back"
 }
 
 // configured is what the configuration says of an instance.
@@ -99,7 +117,7 @@ func configured(c *config.Instance) Instance {
 // observe adds what the elector says of an instance.
 func (in *Instance) observe(s *wire.InstanceStatus) {
 	in.State, in.Since, in.Why, in.Faults = s.State, s.Since, s.Cause, s.Faults
-	in.Source = s.Source
+	in.Source, in.Lingering = s.Source, s.Lingering
 	in.Priority.Effective = int(s.Priority)
 	if s.Master.IsValid() {
 		in.Master = &Master{Address: s.Master, Priority: int(s.MasterPriority)}

@@ -15,7 +15,8 @@ type Document struct {
 	Schema int `json:"schema"`
 	// Time is when the document was built.
 	Time time.Time `json:"time"`
-	// OK says that the elector answers and that no instance is in FAULT.
+	// OK says that the elector answers, that no instance is in FAULT, and that
+	// none is held back while nobody is master.
 	OK      bool    `json:"ok"`
 	Daemon  Daemon  `json:"daemon"`
 	Elector Elector `json:"elector"`
@@ -131,6 +132,11 @@ type Instance struct {
 	Why   string    `json:"why,omitempty"`
 	// Faults is what keeps the instance in FAULT.
 	Faults []string `json:"faults,omitempty"`
+	// Standby is present while an operator holds the instance back.
+	Standby *Standby `json:"standby,omitempty"`
+	// Lingering says that a former master keeps its addresses until the winner
+	// has them.
+	Lingering bool `json:"lingering,omitempty"`
 
 	// Family is "ipv4" or "ipv6", Version 2 or 3.
 	Family    string `json:"family"`
@@ -155,6 +161,18 @@ type Instance struct {
 	Counters  Counters  `json:"counters"`
 	// DoubleMaster is the times that two masters were heard at once.
 	DoubleMaster DoubleMaster `json:"double_master"`
+}
+
+// Standby says that an instance is held back (hakeep standby).
+type Standby struct {
+	Since time.Time `json:"since"`
+	// Until is when it ends by itself; absent if it does not.
+	Until time.Time `json:"until,omitzero"`
+	// Persist says that a restart of hakeep or of the machine does not end it.
+	Persist bool `json:"persist,omitempty"`
+	// NoMaster says that no other router is heard that is master: the addresses
+	// are on no router.
+	NoMaster bool `json:"no_master"`
 }
 
 // Priority is the priority of an instance and what it is made of.
@@ -249,6 +267,9 @@ type Link struct {
 // or an instance is in FAULT.
 func (d *Document) Fault() bool { return !d.OK }
 
+// Orphaned reports whether the instance is held back while nobody is master.
+func (in *Instance) Orphaned() bool { return in.Standby != nil && in.Standby.NoMaster }
+
 // Instance returns the instance of this name; nil if there is none.
 func (d *Document) Instance(name string) *Instance {
 	for i := range d.Instances {
@@ -274,8 +295,12 @@ func (d *Document) Only(name string) *Document {
 
 func (d *Document) judge() bool {
 	for i := range d.Instances {
-		switch d.Instances[i].State {
+		in := &d.Instances[i]
+		switch in.State {
 		case "FAULT", StateUnknown:
+			return false
+		}
+		if in.Orphaned() {
 			return false
 		}
 	}

@@ -17,7 +17,17 @@ const (
 	KindElector = "elector"
 	// KindDaemon is the start and the end of the daemon.
 	KindDaemon = "daemon"
+	// KindStandby is an instance that is held back, takes part again, or is held
+	// back while no master is heard.
+	KindStandby = "standby"
 )
+
+// Moved is the answer to `hakeep standby` and `hakeep resume`.
+type Moved struct {
+	// Instances are those that it is about, with the other members of their sync
+	// groups.
+	Instances []string `json:"instances"`
+}
 
 // Event is something that happened, as `hakeep events --json` prints it.
 type Event struct {
@@ -25,7 +35,7 @@ type Event struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
 	// Kind is "transition", "notice", "lower-priority-master", "address", "log",
-	// "reload", "elector" or "daemon".
+	// "reload", "elector", "daemon" or "standby".
 	Kind string `json:"kind"`
 	// Level is "info", "warn" or "error".
 	Level    string `json:"level"`

@@ -49,7 +49,7 @@ func Render(w io.Writer, d *Document, o RenderOptions) error {
 
 // needsLook reports whether something about the instance is not as it should be.
 func (in *Instance) needsLook() bool {
-	return in.State == "FAULT" || len(in.Addresses.Missing) > 0
+	return in.State == "FAULT" || len(in.Addresses.Missing) > 0 || in.Orphaned()
 }
 
 type renderer struct {
@@ -89,6 +89,24 @@ func stateColor(state string) string {
 		return yellow
 	}
 	return ""
+}
+
+// shownState is the state, with a mark while an operator holds the instance back.
+func (in *Instance) shownState() string {
+	if in.Standby != nil {
+		return in.State + " (standby)"
+	}
+	return in.State
+}
+
+func (in *Instance) color() string {
+	switch {
+	case in.Orphaned():
+		return red
+	case in.Standby != nil && in.State == "BACKUP":
+		return yellow
+	}
+	return stateColor(in.State)
 }
 
 // head is what concerns all instances.
@@ -155,7 +173,7 @@ func (r *renderer) summary() {
 			link = "unicast"
 		}
 		rows = append(rows, []string{
-			in.Name, in.State, since, why, fmt.Sprintf("priority %d", in.Priority.Effective),
+			in.Name, in.shownState(), since, why, fmt.Sprintf("priority %d", in.Priority.Effective),
 			fmt.Sprintf("%s %s vrid %d", link, in.Family, in.VRID),
 		})
 	}
@@ -166,14 +184,14 @@ func (r *renderer) summary() {
 		}
 	}
 	r.line("")
-	for _, row := range rows {
+	for n, row := range rows {
 		for i, cell := range row {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell)+2)
 			if i == len(row)-1 {
 				pad = ""
 			}
 			if i == 1 {
-				cell = r.paint(stateColor(cell), cell)
+				cell = r.paint(r.d.Instances[n].color(), cell)
 			}
 			r.b.WriteString(cell + pad)
 		}
@@ -185,11 +203,27 @@ func (r *renderer) summary() {
 func (r *renderer) details(in *Instance) {
 	item := func(name, format string, args ...any) { r.line("  %-10s %s", name, fmt.Sprintf(format, args...)) }
 	r.line("\n%s", r.paint(bold, in.Name))
-	state := r.paint(stateColor(in.State), in.State)
+	state := r.paint(in.color(), in.shownState())
 	if !in.Since.IsZero() {
 		state += fmt.Sprintf(" since %s (%s), because %s", r.when(in.Since), span(r.d.Time.Sub(in.Since)), in.Why)
 	}
 	item("state", "%s", state)
+	if s := in.Standby; s != nil {
+		text := "held back since " + r.when(s.Since)
+		switch {
+		case !s.Until.IsZero():
+			text += ", until " + r.when(s.Until)
+		default:
+			text += ", until hakeep resume"
+		}
+		if s.Persist {
+			text += ", also through restarts"
+		}
+		if s.NoMaster {
+			text += r.paint(red, "; no master is heard")
+		}
+		item("standby", "%s", text)
+	}
 	if len(in.Faults) > 0 {
 		item("faults", "%s", r.paint(red, strings.Join(in.Faults, ", ")))
 	}

@@ -271,3 +271,46 @@ func TestExplain(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestStandbyShows: what is held back is marked, and without a master after the
+// time that one has to be heard it is shouted.
+func TestStandbyShows(t *testing.T) {
+	t.Parallel()
+	build := func(change func(*wire.InstanceStatus)) *Document {
+		in := pair()
+		in.Standby = map[string]Standby{"VI_6": {Since: now.Add(-time.Hour), Until: now.Add(time.Hour), Persist: true}}
+		for i := range in.Snapshot.Instances {
+			if s := &in.Snapshot.Instances[i]; s.Name == "VI_6" {
+				s.Standby = true
+				change(s)
+			} else {
+				s.State, s.Faults = "BACKUP", nil
+			}
+		}
+		in.Config.Instances = in.Config.Instances[:2]
+		return Build(in)
+	}
+	render := func(d *Document) string {
+		var b bytes.Buffer
+		if err := Render(&b, d, RenderOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	d := build(func(*wire.InstanceStatus) {})
+	if text := render(d); !d.OK || d.Instance("VI_6").Orphaned() || !strings.Contains(text, "BACKUP (standby)") ||
+		!strings.Contains(text, "also through restarts") {
+		t.Errorf("with a master: %v\n%s", d.OK, text)
+	}
+	alone := func(s *wire.InstanceStatus) {
+		s.Master, s.Since, s.DownInterval = netip.Addr{}, now.Add(-time.Minute), time.Second
+	}
+	d = build(alone)
+	if text := render(d); d.OK || !strings.Contains(text, NoMaster("VI_6")) || !strings.Contains(text, "; no master is heard") {
+		t.Errorf("without a master: %v\n%s", d.OK, text)
+	}
+	d = build(func(s *wire.InstanceStatus) { alone(s); s.DownInterval = time.Hour })
+	if !d.OK {
+		t.Error("a master may still be heard")
+	}
+}

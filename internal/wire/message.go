@@ -59,6 +59,9 @@ type Config struct {
 	// Leftovers names the addresses that an earlier run may have left behind:
 	// marked as ours and named here, they are removed.
 	Leftovers []netif.Key
+	// Standby names the instances that are held back. It counts for those that
+	// are new; the others are told by Standby messages.
+	Standby []string `json:",omitempty"`
 	// Promote are the interfaces to set promote_secondaries on.
 	Promote []string
 	// LogUnknownVRIDs tells of adverts for virtual routers that are not

@@ -42,7 +42,8 @@ type InstanceStatus struct {
 	Faults    []string `json:",omitempty"`
 	Priority  uint8
 	Source    netip.Addr `json:",omitzero"`
-	// Master and MasterPriority are those of the master that a backup follows.
+	// Master and MasterPriority are those of the master that a backup follows; one
+	// that is held back has none when no advert came for the master down time.
 	Master         netip.Addr `json:",omitzero"`
 	MasterPriority uint8      `json:",omitempty"`
 	// Interval is the learned interval of a backup, the own one of a master.
