@@ -303,3 +303,31 @@ func sortedPairs(text string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// TestLinkDelay: a loss of carrier that is shorter than
+// interface_up_down_delays changes nothing, a longer one does.
+func TestLinkDelay(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	hk := nstest.Hakeep(t, p.a, "[interface_up_down_delays]\neth0 = \"1s\"\n"+instance{advert: "1s"}.TOML())
+	awaitState(t, hk, "MASTER")
+	if err := p.portA.Down(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.portA.Up(); err != nil {
+		t.Fatal(err)
+	}
+	c := nstest.Capture(t, p.client, "eth0", lab.FilterVRRP)
+	awaitAdverts(t, c, "192.0.2.1", 2)
+	if strings.Contains(hk.LogText(), "FAULT") {
+		t.Error("a short loss of carrier was noticed")
+	}
+	if err := p.portA.Down(); err != nil {
+		t.Fatal(err)
+	}
+	awaitState(t, hk, "FAULT")
+	if err := p.portA.Up(); err != nil {
+		t.Fatal(err)
+	}
+	awaitState(t, hk, "MASTER")
+}

@@ -41,6 +41,12 @@ func compile(cfg *config.Config, owned []netif.Key) *wire.Config {
 	for i := range cfg.Instances {
 		c.Instances = append(c.Instances, compileInstance(&cfg.Instances[i]))
 	}
+	for _, d := range cfg.LinkDelays {
+		if c.LinkDelays == nil {
+			c.LinkDelays = map[string]wire.LinkDelay{}
+		}
+		c.LinkDelays[d.Link] = wire.LinkDelay{Down: d.Down, Up: d.Up}
+	}
 	c.Digest = digest(c)
 	c.Leftovers = union(owned, keys(c))
 	return c

@@ -184,6 +184,7 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	}
 	l.act(now, actions)
 	l.addrs.own(c)
+	l.delays.delays = c.LinkDelays
 	l.addrsDue = true
 	applied := &wire.Applied{Digest: c.Digest}
 	for i := range c.Instances {

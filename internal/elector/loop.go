@@ -73,6 +73,7 @@ type loop struct {
 	// installing are instances whose addresses are not all in the kernel yet.
 	installing map[vrrp.ID]bool
 	links      map[int]string // names by index
+	delays     linkDelays
 	stats      stats
 	started    time.Time
 	rt         realtime
@@ -95,6 +96,7 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 		clock: c, router: vrrp.NewRouter(), sockets: s, sender: a, sched: arp.NewSchedule(),
 		inbox: box, journal: j, addrs: slot, config: &wire.Config{},
 		members: map[vrrp.ID]*member{}, byKey: map[netif.Key]vrrp.ID{}, installing: map[vrrp.ID]bool{}, links: map[int]string{},
+		delays:  newLinkDelays(),
 		started: time.Now(),
 	}
 	l.receive = l.datagram
@@ -135,6 +137,7 @@ func (l *loop) timeout() *unix.Timespec {
 	if at, ok := l.sched.Next(); ok {
 		next = min(next, max(at, l.arpNext))
 	}
+	next = min(next, l.delays.next())
 	if next == vrrp.Forever {
 		return nil
 	}
@@ -189,6 +192,9 @@ func (l *loop) datagram(d *vrrpnet.Datagram) {
 // been off the CPU since they were drained.
 func (l *loop) timers() {
 	now := l.clock.now()
+	for _, link := range l.delays.due(now) {
+		l.act(now, l.router.Step(now, vrrp.LinkChanged{Link: link}))
+	}
 	due, ok := l.router.NextDeadline()
 	if !ok || due > now || now < l.advertsNext {
 		return
@@ -258,11 +264,12 @@ func (l *loop) handle(msg any) {
 			l.sockets.Forget(index)
 		}
 		for _, name := range m.gone {
+			l.delays.gone(name)
 			l.act(now, l.router.Step(now, vrrp.LinkGone{Name: name}))
 		}
 		for i := range m.changed {
 			l.links[m.changed[i].Index] = m.changed[i].Name
-			l.act(now, l.router.Step(now, vrrp.LinkChanged{Link: m.changed[i]}))
+			l.act(now, l.router.Step(now, vrrp.LinkChanged{Link: l.delays.changed(now, m.changed[i])}))
 		}
 		l.socketsDue = true
 	case addrsMsg:

@@ -64,10 +64,16 @@ type Config struct {
 	Standby []string `json:",omitempty"`
 	// Promote are the interfaces to set promote_secondaries on.
 	Promote []string
+	// LinkDelays keep short changes of links unnoticed
+	// (interface_up_down_delays), by interface.
+	LinkDelays map[string]LinkDelay
 	// LogUnknownVRIDs tells of adverts for virtual routers that are not
 	// configured (log_unknown_vrids).
 	LogUnknownVRIDs bool
 }
+
+// LinkDelay is how long a link has to be down, or up again, before that counts.
+type LinkDelay struct{ Down, Up time.Duration }
 
 // Instance is one instance as the elector needs it.
 type Instance struct {
