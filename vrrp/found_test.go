@@ -91,3 +91,22 @@ func TestTakeIsReconsidered(t *testing.T) {
 		})
 	}
 }
+
+// TestTakeEndsTheLinger: the addresses that a router keeps for its successor are
+// not removed any more when it takes them back.
+func TestTakeEndsTheLinger(t *testing.T) {
+	t.Parallel()
+	p := with(planned(200), func(p *Params) { p.Interval, p.LeaveInterval = 10*ms, 0 })
+	r, now := plannedMaster(t, p)
+	r.Step(now, Tracked{ID: 1, Fault: true})
+	r.Step(now+ms, Tracked{ID: 1})
+	hearOn(r, now+2*ms, p, 2, "192.0.2.9", 100)
+	for at := now + 2*ms; at < now+2*second; at += ms {
+		if a := r.Step(at, Timeout{}); has(a, Remove) {
+			t.Fatalf("removed after %v, state %v", at-now, state(r).State)
+		}
+	}
+	if state(r).State != Master {
+		t.Errorf("state %v", state(r).State)
+	}
+}

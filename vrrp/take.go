@@ -7,6 +7,7 @@ import "time"
 // drops its own. Other take-overs advertise first, so that other backups wait.
 func (in *instance) take(r *Router, now time.Duration) {
 	in.taking = true
+	in.lingerUntil = Forever // what is still there is wanted again
 	in.arm(now, waitTake)
 	r.emit(Action{Kind: Install, ID: in.id})
 	r.emit(Action{Kind: Announce, ID: in.id})
