@@ -81,7 +81,7 @@ func (f *fifo) push(line []byte) {
 			f.full = &before
 			f.log.Warn("notify FIFO is full and nobody reads it: the oldest lines are dropped", "waiting", fifoQueue)
 		}
-		f.queue = slices.Delete(f.queue, 0, 1)
+		f.queue = f.queue[1:]
 		f.status.Dropped++
 	}
 	f.queue = append(f.queue, line)
@@ -169,8 +169,7 @@ func (f *fifo) take(wanted bool) (line []byte, cfg FIFO, leaving bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if wanted && len(f.queue) > 0 {
-		line = f.queue[0]
-		f.queue = slices.Delete(f.queue, 0, 1)
+		line, f.queue = f.queue[0], f.queue[1:]
 	}
 	return line, f.cfg, f.leaving
 }
@@ -191,6 +190,13 @@ func (f *fifo) wrote() {
 		f.log.Info("notify FIFO is read again", "dropped", f.status.Dropped-*f.full)
 		f.full = nil
 	}
+}
+
+// lost counts a line of which only a part was written.
+func (f *fifo) lost() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.Dropped++
 }
 
 // fail records why the FIFO cannot be used, and logs what is new; nil is success.
@@ -216,7 +222,7 @@ func (f *fifo) snapshot() FIFOStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.status
-	s.Path, s.Open, s.Waiting = f.cfg.Path, f.open, len(f.queue)
+	s.Path, s.Open, s.Waiting = f.cfg.Path, f.open && !f.leaving, len(f.queue)
 	f.reader.fill(&s)
 	return s
 }

@@ -117,9 +117,11 @@ func owner(cfg FIFO) (uid, gid int, err error) {
 	}
 	u, err := user.Lookup(cfg.User)
 	if err != nil {
-		if u, err = user.LookupId(cfg.User); err != nil {
+		byID, idErr := user.LookupId(cfg.User)
+		if idErr != nil {
 			return numericOwner(cfg, err)
 		}
+		u = byID
 	}
 	if uid, err = strconv.Atoi(u.Uid); err != nil {
 		return 0, 0, fmt.Errorf("owner of %s: %w", cfg.Path, err)
@@ -139,7 +141,7 @@ func owner(cfg FIFO) (uid, gid int, err error) {
 func numericOwner(cfg FIFO, lookup error) (uid, gid int, err error) {
 	uid, err = strconv.Atoi(cfg.User)
 	if err != nil || uid < 0 {
-		return 0, 0, fmt.Errorf("owner of %s: user %s: %w", cfg.Path, cfg.User, lookup)
+		return 0, 0, fmt.Errorf("owner of %s: %w", cfg.Path, lookup)
 	}
 	if cfg.Group == "" {
 		return uid, -1, nil

@@ -31,7 +31,12 @@ func (w *writer) remove() {
 // serve writes lines until the context ends, or until it has to leave and
 // nothing can be written. The FIFO is closed then.
 func (w *writer) serve(ctx context.Context) {
-	defer w.close()
+	defer func() {
+		w.close()
+		if w.held != nil {
+			w.f.untake(w.held)
+		}
+	}()
 	for {
 		line, cfg, leaving := w.f.take(w.held == nil)
 		if line != nil {
@@ -112,10 +117,10 @@ func (w *writer) write() bool {
 // close closes the FIFO. A line that was begun is lost: what comes next must
 // start a line.
 func (w *writer) close() {
-	if w.held != nil && !w.begun {
-		w.f.untake(w.held)
+	if w.begun {
+		w.held, w.begun = nil, false
+		w.f.lost()
 	}
-	w.held, w.begun = nil, false
 	if w.pipe == nil {
 		return
 	}

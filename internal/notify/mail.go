@@ -27,6 +27,7 @@ const (
 type message struct {
 	subject, body string
 	at            time.Time // of the event
+	seq           uint64    // the order of events
 	// to are those who have not got it; nil means all that are configured.
 	to    []string
 	due   time.Time // the next attempt
@@ -102,7 +103,8 @@ type mailer struct {
 
 	mu      sync.Mutex
 	cfg     Mail
-	queue   []*message
+	queue   []*message // in the order of seq
+	seq     uint64
 	sending bool
 	// hold is when the server may be tried again, pause how long that takes.
 	hold  time.Time
@@ -153,6 +155,8 @@ func (m *mailer) push(msg *message) {
 	if len(m.queue) == mailQueue {
 		m.drop(1, "too many mails wait")
 	}
+	m.seq++
+	msg.seq = m.seq
 	m.queue = append(m.queue, msg)
 	m.kick()
 }
@@ -279,7 +283,7 @@ func (m *mailer) attempt(ctx context.Context, msg *message) {
 
 // requeue puts a message back where it was, in the order of events.
 func (m *mailer) requeue(msg *message, unreachable bool) {
-	i := slices.IndexFunc(m.queue, func(o *message) bool { return o.at.After(msg.at) })
+	i := slices.IndexFunc(m.queue, func(o *message) bool { return o.seq > msg.seq })
 	if i < 0 {
 		i = len(m.queue)
 	}

@@ -23,7 +23,8 @@ type Spec struct {
 	Hooks []Hooks
 	FIFOs []FIFO
 	// WriteStatesOnReload repeats all states to the FIFOs of VRRP when a Spec
-	// replaces another (fifo_write_vrrp_states_on_reload).
+	// replaces another (fifo_write_vrrp_states_on_reload): groups, then instances.
+	// keepalived 2.2.7 leaves out the instances, its manual does not.
 	WriteStatesOnReload bool
 	Mail                Mail
 }

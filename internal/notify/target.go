@@ -78,7 +78,9 @@ func (s State) String() string {
 // isState reports whether it is a state rather than an event.
 func (s State) isState() bool { return s >= Master && s <= Deleted }
 
-// Event is something that happened to a target.
+// Event is something that happened to a target. When a group changes, its
+// members come first, as keepalived tells them: the other way round they would
+// be silent (see Groups in the package's documentation).
 type Event struct {
 	Target Target
 	State  State
