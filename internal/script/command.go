@@ -63,13 +63,6 @@ type Runnable struct {
 	Secured bool
 }
 
-// Same reports whether both execute the same file with the same arguments as the
-// same user: then results of one are results of the other (keepalived keeps the
-// state of a script over a reload by this rule).
-func (r Runnable) Same(o Runnable) bool {
-	return r.Path == o.Path && slices.Equal(r.Argv, o.Argv) && r.UID == o.UID && r.GID == o.GID
-}
-
 // Result says how a run went.
 type Result struct {
 	// ExitCode is the exit status, -1 if the command did not start or was ended by
@@ -95,6 +88,15 @@ func (r Result) OK() bool {
 	return r.Err == nil && !r.TimedOut && r.Signal == 0 && r.ExitCode == 0
 }
 
+// SignalName is the name of the signal that ended the command, such as SIGKILL;
+// empty if none did.
+func (r Result) SignalName() string {
+	if r.Signal == 0 {
+		return ""
+	}
+	return signalName(r.Signal)
+}
+
 // String says how the run went in a few words: "exit status 1", "killed by
 // SIGSEGV", "timed out after 1s".
 func (r Result) String() string {
@@ -104,7 +106,7 @@ func (r Result) String() string {
 	case r.TimedOut:
 		return "timed out after " + r.Duration.Round(time.Millisecond).String()
 	case r.Signal != 0:
-		return "killed by " + signalName(r.Signal)
+		return "killed by " + r.SignalName()
 	}
 	return fmt.Sprintf("exit status %d", r.ExitCode)
 }

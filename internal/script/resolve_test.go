@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -262,27 +261,5 @@ func TestSecurityIsCheckedAtEachRun(t *testing.T) {
 	var insecure *InsecureError
 	if res := Run(t.Context(), r, 0); !errors.As(res.Err, &insecure) {
 		t.Errorf("run after chmod o+w: %v, want it refused", res)
-	}
-}
-
-func TestSame(t *testing.T) {
-	t.Parallel()
-	a := Runnable{Path: "/bin/true", Argv: []string{"true", "x"}, UID: 1, GID: 2}
-	for name, change := range map[string]func(*Runnable){
-		"path": func(r *Runnable) { r.Path = "/bin/false" },
-		"args": func(r *Runnable) { r.Argv = []string{"true"} },
-		"uid":  func(r *Runnable) { r.UID = 3 },
-		"gid":  func(r *Runnable) { r.GID = 3 },
-	} {
-		b := a
-		change(&b)
-		if a.Same(b) {
-			t.Errorf("%s changed, and they are still the same", name)
-		}
-	}
-	b := a
-	b.Argv, b.Notes, b.Groups = slices.Clone(a.Argv), []string{"note"}, []uint32{1}
-	if !a.Same(b) {
-		t.Error("not the same as itself")
 	}
 }

@@ -21,10 +21,15 @@ const (
 	busyPause   = 10 * time.Millisecond
 )
 
+// stall is how late a timeout must be noticed to be the machine's fault; timers
+// are some milliseconds late on a busy one.
+const stall = 50 * time.Millisecond
+
 // Options are what a run may take.
 type Options struct {
 	// Timeout is how long the command may run; 0 means as long as it wants. Then
-	// its process group receives SIGTERM, and [KillGrace] later SIGKILL.
+	// its process group receives SIGTERM, and [KillGrace] later SIGKILL. Time in
+	// which the machine stood still when it was over is not counted.
 	Timeout time.Duration
 	// Expired, if not nil, is called once when the timeout passes: the end of the
 	// processes may take longer.
@@ -157,10 +162,11 @@ func awaitExit(pid int) {
 // await watches the clock and the context until the process has ended.
 func (p *process) await(ctx context.Context, o Options, begin time.Time) Result {
 	var expired, kill, lost <-chan time.Time
+	deadline := begin.Add(o.Timeout)
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
 	if o.Timeout > 0 {
-		t := time.NewTimer(time.Until(begin.Add(o.Timeout)))
-		defer t.Stop()
-		expired = t.C
+		expired = timer.C
 	}
 	done, cancelled := ctx.Done(), false
 	var res Result
@@ -170,6 +176,11 @@ func (p *process) await(ctx context.Context, o Options, begin time.Time) Result 
 			p.fill(&res)
 			return res
 		case <-expired:
+			if more := extension(time.Since(deadline), o.Timeout); more > 0 {
+				deadline = time.Now().Add(more)
+				timer.Reset(more)
+				continue
+			}
 			expired, res.TimedOut = nil, true
 			if o.Expired != nil {
 				o.Expired()
@@ -192,6 +203,17 @@ func (p *process) await(ctx context.Context, o Options, begin time.Time) Result 
 			return res
 		}
 	}
+}
+
+// extension is how much longer a command may run whose time was over for late
+// when that was noticed: a machine that stood still, or gave this process no time,
+// gave the command none either. A paused virtual machine must not wake up to
+// scripts that all have failed.
+func extension(late, timeout time.Duration) time.Duration {
+	if late < stall {
+		return 0
+	}
+	return min(late, timeout)
 }
 
 // fill adds how the process ended.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -355,4 +357,84 @@ func eventually(t *testing.T, fn func() error) {
 		}
 		<-tick.C
 	}
+}
+
+// TestDaemonDies: a script is terminated when the process that runs it is
+// killed.
+func TestDaemonDies(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(openDir(t), "pid")
+	script := shell(t, "echo $$ >"+file+".tmp; mv "+file+".tmp "+file+"; exec sleep 1000")
+	daemon := exec.Command(os.Args[0], "-test.run=^TestHelperDaemon$")
+	daemon.Env = append(os.Environ(), "HAKEEP_TEST_SCRIPT="+script.Path)
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { _, err := os.Stat(file); return err })
+	pid := readPID(t, file)
+	if err := daemon.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = daemon.Wait() // killed
+	eventually(t, func() error {
+		if err := unix.Kill(pid, 0); err == nil && !isZombie(pid) {
+			return fmt.Errorf("script %d still runs", pid)
+		}
+		return nil
+	})
+}
+
+// TestStall: a machine that stands still while a script runs, and wakes up when
+// its time is over, must not count the script as failed.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(openDir(t), "pid")
+	script := shell(t, "echo $$ >"+file+".tmp; mv "+file+".tmp "+file+"; sleep 0.5; exit 0")
+	daemon := exec.Command(os.Args[0], "-test.run=^TestHelperDaemon$", "-test.v")
+	daemon.Env = append(os.Environ(), "HAKEEP_TEST_SCRIPT="+script.Path)
+	var out strings.Builder
+	daemon.Stdout = &out
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { _, err := os.Stat(file); return err })
+	pid := readPID(t, file)
+	for _, sig := range []syscall.Signal{unix.SIGSTOP, unix.SIGCONT} {
+		for _, to := range []int{-pid, daemon.Process.Pid} {
+			if err := unix.Kill(to, sig); err != nil {
+				t.Error(err)
+			}
+		}
+		if sig == unix.SIGSTOP {
+			<-time.After(helperTimeout + 500*time.Millisecond)
+		}
+	}
+	if err := daemon.Wait(); err != nil || !strings.Contains(out.String(), "result: exit status 0\n") {
+		t.Errorf("%v: %s", err, &out)
+	}
+}
+
+func TestExtension(t *testing.T) {
+	t.Parallel()
+	const s = time.Second
+	for _, c := range []struct{ late, timeout, want time.Duration }{
+		{0, s, 0}, {stall - 1, s, 0}, {stall, s, stall}, {s / 2, s, s / 2}, {time.Hour, s, s},
+	} {
+		if got := extension(c.late, c.timeout); got != c.want {
+			t.Errorf("%v late of %v: %v more, want %v", c.late, c.timeout, got, c.want)
+		}
+	}
+}
+
+// helperTimeout is that of the helper's script.
+const helperTimeout = 2 * time.Second
+
+// TestHelperDaemon is the daemon of TestDaemonDies and TestStall.
+func TestHelperDaemon(t *testing.T) {
+	path := os.Getenv("HAKEEP_TEST_SCRIPT")
+	if path == "" {
+		return // not started by them
+	}
+	r := Runnable{Path: path, Argv: []string{path}, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Dir: "/"}
+	fmt.Printf("result: %v\n", Run(t.Context(), r, helperTimeout))
 }

@@ -33,6 +33,7 @@
 //   - A failure by timeout counts when the time is over, not when the processes
 //     have ended, and a tick that still finds them counts as one more: a script
 //     that hangs in the kernel brings its tracker down after fall intervals.
+//   - Time in which the machine stood still does not time a script out.
 //   - A script whose command a reload changes keeps its outcome until the new
 //     command's first result, which decides.
 //   - Starts are spread over the interval.

@@ -40,7 +40,14 @@ type Manager struct {
 	applied   bool // there was a first Apply
 	trackers  map[ID]*tracker
 	instances map[string]*instance
-	slots     int // scripts started so far
+	reports   map[string]report // the last of each built-in check
+	slots     int               // scripts started so far
+}
+
+// report is the outcome of a built-in check.
+type report struct {
+	ok     bool
+	detail string
 }
 
 // tracker is one tracked object. Manager.mu guards it.
@@ -74,7 +81,7 @@ type instance struct {
 func New(o Options) *Manager {
 	m := &Manager{
 		log: o.Logger, update: o.Update, run: script.RunWith, resolve: script.Resolve,
-		poke: make(chan struct{}, 1), trackers: map[ID]*tracker{}, instances: map[string]*instance{},
+		poke: make(chan struct{}, 1), trackers: map[ID]*tracker{}, instances: map[string]*instance{}, reports: map[string]report{},
 	}
 	m.files = newFileWatcher(o.Logger, m.fileRead)
 	m.procs = newProcWatcher(o.Logger, m.processesCounted)
@@ -178,16 +185,35 @@ func (m *Manager) adopt(s Specs, users map[ID][]string) {
 			procs = append(procs, c)
 		}
 	}
-	for _, c := range s.Checks {
-		if id := (ID{KindCheck, c.Name}); users[id] != nil {
+	m.adoptChecks(s.Checks, func(id ID) {
+		if users[id] != nil {
 			take(id)
 		}
-	}
+	})
 	for _, t := range old {
 		t.stop()
 	}
 	m.files.set(files, !m.applied)
 	m.procs.set(procs)
+}
+
+// adoptChecks makes trackers of the checks that are used. Outcomes that were
+// reported before are theirs: only changes are reported.
+func (m *Manager) adoptChecks(checks []Check, take func(ID)) {
+	reports := map[string]report{}
+	for _, c := range checks {
+		id := ID{KindCheck, c.Name}
+		take(id)
+		r, ok := m.reports[c.Name]
+		if !ok {
+			continue
+		}
+		reports[c.Name] = r
+		if t := m.trackers[id]; t != nil && !t.outcome.Known {
+			t.outcome, t.status.Result = Outcome{Known: true, OK: r.ok}, r.detail
+		}
+	}
+	m.reports = reports
 }
 
 // stop ends the goroutine of a script. What it reports from now on does not
@@ -280,11 +306,11 @@ func (m *Manager) set(t *tracker, o Outcome, why string, more ...any) {
 }
 
 // Report takes the outcome of a built-in check: judged, not the result of a
-// single attempt. Unknown names are ignored, since a check may still be ending
-// that a reload has removed.
+// single attempt. It may come before the Apply that brings the check.
 func (m *Manager) Report(check string, ok bool, detail string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.reports[check] = report{ok, detail}
 	t := m.trackers[ID{KindCheck, check}]
 	if t == nil {
 		return

@@ -410,6 +410,26 @@ func TestReport(t *testing.T) {
 	})
 }
 
+// TestReportBeforeApply: checks may begin before the trackers, and one that no
+// instance tracked for a while is remembered as long as it is there.
+func TestReportBeforeApply(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		used := []Instance{tracks("VI", Ref{ID: ID{KindCheck, "gw"}})}
+		b.m.Report("gw", false, "no answer")
+		b.apply(Specs{Checks: []Check{{"gw"}}, Instances: used})
+		b.told("0s VI +0 fault=true ready=true")
+		b.apply(Specs{Checks: []Check{{"gw"}}, Instances: []Instance{tracks("VI")}})
+		b.told("0s VI +0 fault=false ready=true")
+		b.apply(Specs{Checks: []Check{{"gw"}}, Instances: used})
+		b.told("0s VI +0 fault=true ready=true")
+		b.apply(Specs{})
+		b.apply(Specs{Checks: []Check{{"gw"}}, Instances: used})
+		b.told("0s VI +0 fault=false ready=false")
+	})
+}
+
 func TestContradictions(t *testing.T) {
 	t.Parallel()
 	m := New(Options{Logger: slog.New(slog.DiscardHandler)})

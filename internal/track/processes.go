@@ -16,6 +16,8 @@ const (
 	// scanSlow where there are: a safety net.
 	scanFast = time.Second
 	scanSlow = 30 * time.Second
+	// scanPause is the least time between two looks after events were lost.
+	scanPause = 100 * time.Millisecond
 	// proofTime is how long the kernel may take to confirm that it sends events.
 	proofTime = time.Second
 	// maxPidfds bounds the descriptors that tell at once of the end of a process
@@ -28,8 +30,9 @@ type procWatcher struct {
 	log    *slog.Logger
 	report func(p Process, count int, ok bool, source string)
 	fs     procfs
-	// open is openConnector; tests have their own.
+	// open is openConnector, fast is scanFast; tests have their own.
 	open func() (*connector, error)
+	fast time.Duration
 	poke chan struct{} // room for one
 
 	mu   sync.Mutex
@@ -38,7 +41,7 @@ type procWatcher struct {
 }
 
 func newProcWatcher(log *slog.Logger, report func(Process, int, bool, string)) *procWatcher {
-	return &procWatcher{log: log, report: report, fs: "/proc", open: openConnector, poke: make(chan struct{}, 1), wake: -1}
+	return &procWatcher{log: log, report: report, fs: "/proc", open: openConnector, fast: scanFast, poke: make(chan struct{}, 1), wake: -1}
 }
 
 // set replaces what is counted.
@@ -138,8 +141,10 @@ type procSession struct {
 	source string
 	table  *procTable
 	list   []*counted
-	pidfds map[int]int // process → descriptor; only without conn
-	scan   time.Duration
+	pidfds map[int]int   // process → descriptor; only without conn
+	scan   time.Duration // when to look at all processes
+	// scanned is when that was done last.
+	scanned time.Duration
 }
 
 func (s *procSession) now() time.Duration { return time.Since(s.begin) }
@@ -160,9 +165,9 @@ func (s *procSession) withoutEvents(why error) {
 		s.conn.close()
 		s.conn = nil
 	}
-	s.source = fmt.Sprintf("all processes every %v: %v", scanFast, why)
+	s.source = fmt.Sprintf("all processes every %v: %v", s.w.fast, why)
 	s.scan = 0
-	s.w.log.Info("tracked processes are polled", "interval", scanFast, "err", why)
+	s.w.log.Info("tracked processes are polled", "interval", s.w.fast, "err", why)
 	for _, c := range s.list {
 		c.told = false // the source changed
 	}
@@ -209,9 +214,10 @@ func (s *procSession) judge() {
 		if err := s.w.fs.scan(s.table); err != nil {
 			s.w.log.Warn("processes not counted", "err", err)
 		}
-		s.scan = s.now() + scanFast
+		s.scanned = s.now()
+		s.scan = s.scanned + s.w.fast
 		if s.conn != nil {
-			s.scan = s.now() + scanSlow
+			s.scan = s.scanned + scanSlow
 		}
 	}
 	if s.conn == nil {
@@ -286,7 +292,7 @@ func (s *procSession) readEvents() {
 		}
 	})
 	if lost {
-		s.scan = 0
+		s.scan = min(s.scan, s.scanned+scanPause)
 	}
 	if err == nil && !s.conn.proof && s.now() >= proofTime {
 		err = errors.New("the kernel sends none in this namespace")

@@ -2,10 +2,15 @@ package track
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
 )
+
+// maxCommandLine bounds what is read of a command line: longer ones than any that
+// is configured need not be told apart.
+const maxCommandLine = 64 << 10
 
 // procfs reads processes below a directory, which is /proc but in tests.
 type procfs string
@@ -34,7 +39,12 @@ func parseStat(text string) (comm string, ok bool) {
 // cmdline reads the command line; it is empty for threads of the kernel, and if
 // the process is gone.
 func (fs procfs) cmdline(pid int) string {
-	text, err := os.ReadFile(fmt.Sprintf("%s/%d/cmdline", string(fs), pid))
+	f, err := os.Open(fmt.Sprintf("%s/%d/cmdline", string(fs), pid))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxCommandLine))
 	if err != nil {
 		return ""
 	}

@@ -228,10 +228,7 @@ func (r *scriptRunner) ended(ctx context.Context, res script.Result) {
 func (r *scriptRunner) show(res script.Result) {
 	s := &r.t.status
 	s.Running = r.running
-	s.Result, s.ExitCode, s.Signal = res.String(), res.ExitCode, ""
-	if res.Signal != 0 {
-		s.Signal = res.Signal.String()
-	}
+	s.Result, s.ExitCode, s.Signal = res.String(), res.ExitCode, res.SignalName()
 	s.Duration, s.LastRun, s.Stderr = res.Duration, res.Started, res.Stderr
 }
 

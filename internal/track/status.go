@@ -45,7 +45,7 @@ type Status struct {
 	// or "timed out after 1s".
 	Result string
 	// ExitCode and Signal are those of the last run of a script that ended: -1
-	// without an exit, "" without a signal.
+	// without an exit; SIGKILL or the like, empty without a signal.
 	ExitCode int
 	Signal   string
 	// Duration is how long the last run took, LastRun when it was started (a file
