@@ -177,6 +177,11 @@ type Instance struct {
 	HigherPrioSendAdvert bool
 	// LowerPrioNoAdvert does not answer an advert of lower priority.
 	LowerPrioNoAdvert bool
+	// FastLeave makes planned moves lose nothing (fast_leave).
+	FastLeave bool
+	// FastLeaveInterval is what a leaving master teaches the backups: 10 ms to
+	// 10 s in steps of 10 ms, 0 for hakeep's choice (fast_leave_interval).
+	FastLeaveInterval time.Duration
 	// OwnerIgnoreAdverts drops all adverts; only ever set with priority 255.
 	OwnerIgnoreAdverts bool
 	// Garp says how addresses are announced.

@@ -19,6 +19,8 @@ type defaults struct {
 	strict             bool
 	ownerIgnoreAdverts bool
 	v3ChecksumAsV2     bool
+	fastLeave          bool
+	fastLeaveInterval  time.Duration
 
 	garp            GarpSettings
 	lowerPrioDelay  *time.Duration // nil unless set
@@ -160,6 +162,8 @@ func (b *block) defaults() defaults {
 		strict:             b.flag("vrrp_strict"),
 		ownerIgnoreAdverts: b.flag("vrrp_owner_ignore_adverts"),
 		v3ChecksumAsV2:     b.flag("v3_checksum_as_v2"),
+		fastLeave:          b.flag("fast_leave"),
+		fastLeaveInterval:  b.fastLeaveInterval(0),
 	}
 	b.checkGroup("vrrp_mcast_group4", d.mcast4, FamilyIPv4)
 	b.checkGroup("vrrp_mcast_group6", d.mcast6, FamilyIPv6)

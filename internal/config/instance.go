@@ -275,6 +275,8 @@ func (d *draft) readFlags() {
 	d.OwnerIgnoreAdverts = d.Priority == 255 && b.flagOr("owner_ignore_adverts", def.ownerIgnoreAdverts)
 	d.DontTrackPrimary = b.flag("dont_track_primary")
 	d.PromoteSecondaries = b.flag("promote_secondaries")
+	d.FastLeave = b.flagOr("fast_leave", def.fastLeave)
+	d.FastLeaveInterval = b.fastLeaveInterval(def.fastLeaveInterval)
 	d.V3ChecksumAsV2 = b.flagOr("v3_checksum_as_v2", def.v3ChecksumAsV2)
 	d.Accept = d.either("accept", "no_accept", true)
 }

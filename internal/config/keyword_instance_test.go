@@ -60,6 +60,8 @@ func instanceCases() []keywordCase {
 		{key: "vrrp_instance/timer_expired_backup", inst: "nopreempt = true\ntimer_expired_backup = 99", want: sets(func(in *Instance) { in.Nopreempt, in.TimerExpiredBackup = true, 99 })},
 		{key: "vrrp_instance/timer_expired_backup", inst: "timer_expired_backup = 99", want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/higher_prio_send_advert", inst: `higher_prio_send_advert = true`, want: sets(func(in *Instance) { in.HigherPrioSendAdvert = true })},
+		{key: "vrrp_instance/fast_leave", inst: `fast_leave = false`, want: sets(func(in *Instance) { in.FastLeave = false })},
+		{key: "vrrp_instance/fast_leave_interval", global: `fast_leave_interval = "1s"`, inst: `fast_leave_interval = "auto"`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/lower_prio_no_advert", global: "vrrp_lower_prio_no_advert = true", inst: `lower_prio_no_advert = false`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/owner_ignore_adverts", inst: "owner_ignore_adverts = true\npriority = 255", want: sets(func(in *Instance) { in.State, in.Priority, in.OwnerIgnoreAdverts = StateMaster, 255, true })},
 		{key: "vrrp_instance/accept", inst: `accept = false`, want: sets(func(in *Instance) { in.Accept = false })},

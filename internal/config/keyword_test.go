@@ -58,6 +58,7 @@ func baseConfig() *Config {
 			Addresses:        []Address{addr4("192.0.2.10/24")},
 			McastDst:         netip.MustParseAddr("224.0.0.18"),
 			CheckUnicastSrc:  true,
+			FastLeave:        true,
 			Garp: GarpSettings{
 				Repeat: 5, Delay: 5 * time.Second, RefreshRepeat: 1,
 				LowerPrioDelay: 5 * time.Second, LowerPrioRepeat: 5,
@@ -196,6 +197,8 @@ func globalCases() []keywordCase {
 		{key: "global_defs/http_listen", global: `http_listen = "[::1]:9112"`, want: func(_ *Config, g *Global, _ *Instance) { g.HTTPListen = netip.MustParseAddrPort("[::1]:9112") }},
 		{key: "global_defs/http_listen", global: `http_listen = "off"`, want: func(*Config, *Global, *Instance) {}},
 		{key: "global_defs/vrrp_down_timer_adverts", global: `vrrp_down_timer_adverts = 5`, want: func(_ *Config, _ *Global, in *Instance) { in.DownTimerAdverts = 5 }},
+		{key: "global_defs/fast_leave", global: `fast_leave = false`, want: func(_ *Config, _ *Global, in *Instance) { in.FastLeave = false }},
+		{key: "global_defs/fast_leave_interval", global: `fast_leave_interval = "100ms"`, want: func(_ *Config, _ *Global, in *Instance) { in.FastLeaveInterval = 100 * time.Millisecond }},
 		{key: "global_defs/vrrp_lower_prio_no_advert", global: `vrrp_lower_prio_no_advert = true`, want: func(_ *Config, _ *Global, in *Instance) { in.LowerPrioNoAdvert = true }},
 		{key: "global_defs/vrrp_higher_prio_send_advert", global: `vrrp_higher_prio_send_advert = true`, want: func(_ *Config, _ *Global, in *Instance) { in.HigherPrioSendAdvert = true }},
 		{key: "global_defs/vrrp_check_unicast_src", global: `vrrp_check_unicast_src = false`, want: func(_ *Config, _ *Global, in *Instance) { in.CheckUnicastSrc = false }},

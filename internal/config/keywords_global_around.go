@@ -93,6 +93,14 @@ func globalScriptKeywords() []Keyword {
 			Doc: "After two masters were heard, the one that stays announces its addresses and runs its take-over commands again; not in strict mode.",
 		},
 		{
+			Name: "fast_leave", Kind: KindBool, Default: "true", Source: sourceHakeep,
+			Doc: "Planned moves lose nothing: who leaves keeps its addresses until another router has them, who takes over has them before it says so. false does exactly what RFC 9568 says.",
+		},
+		{
+			Name: "fast_leave_interval", Kind: KindString, Default: `"auto"`, Example: `"100ms"`, Range: fastLeaveRange, Source: sourceHakeep,
+			Doc: "What a leaving master of version 3 teaches the backups, so that they take over sooner. auto: 10ms if there is one unicast peer, else 300ms.",
+		},
+		{
 			Name: "iproute_etc_dir", Kind: KindString, Default: `"/etc/iproute2"`, Range: "a whole path",
 			Doc: "Where rt_tables and the like are.",
 		},

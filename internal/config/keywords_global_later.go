@@ -27,12 +27,7 @@ func globalLaterKeywords() []Keyword {
 	firewall := later(BlockGlobal, "firewall rules", []Keyword{
 		row("nftables_priority", KindInt, "-1", ""),
 	}, flags("nftables_ifindex", "nftables_counters"))
-	own := []Keyword{
-		{Name: "fast_leave", Kind: KindBool, Default: "true", Source: sourceHakeep},
-		{Name: "fast_leave_interval", Kind: KindDuration, Default: `"auto"`, Source: sourceHakeep},
-	}
-	return slices.Concat(mail, scripts, vmac, garp, reload, dumps, firewall,
-		later(BlockGlobal, "planned leave", own), globalBalancingKeywords())
+	return slices.Concat(mail, scripts, vmac, garp, reload, dumps, firewall, globalBalancingKeywords())
 }
 
 // globalBalancingKeywords are those of [global_defs] about load balancing.

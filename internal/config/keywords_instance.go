@@ -85,6 +85,14 @@ func instanceKeywords() []Keyword {
 			Doc: "Do not answer an advert of lower priority.",
 		},
 		{
+			Name: "fast_leave", Kind: KindBool, Default: "<fast_leave of global_defs>", Example: "false", Source: sourceHakeep,
+			Doc: "Planned moves lose nothing: see global_defs.",
+		},
+		{
+			Name: "fast_leave_interval", Kind: KindString, Default: "<fast_leave_interval of global_defs>", Example: `"100ms"`,
+			Range: fastLeaveRange, Source: sourceHakeep, Doc: "See global_defs.",
+		},
+		{
 			Name: "owner_ignore_adverts", Kind: KindBool, Default: "<vrrp_owner_ignore_adverts>", Example: "false",
 			Doc: "With priority 255: drop all adverts.",
 		},
@@ -229,10 +237,6 @@ func instanceLaterKeywords() []Keyword {
 		}),
 		later(BlockInstance, "the checksum of keepalived 1.3.6 and older", []Keyword{
 			row("old_unicast_checksum", KindBoolOrString, "<automatic>", `true or "never"`),
-		}),
-		later(BlockInstance, "planned leave", []Keyword{
-			{Name: "fast_leave", Kind: KindBool, Default: "<fast_leave of global_defs>", Source: sourceHakeep},
-			{Name: "fast_leave_interval", Kind: KindDuration, Default: "<fast_leave_interval of global_defs>", Source: sourceHakeep},
 		}),
 		later(BlockInstance, "HMAC authentication", []Keyword{row(string(hmac), KindTable, "", "")}),
 		later(hmac, "HMAC authentication", []Keyword{

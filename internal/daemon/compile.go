@@ -100,7 +100,7 @@ func compileInstance(in *config.Instance) wire.Instance {
 		p.Excluded = append(p.Excluded, a.Prefix.Addr())
 		out.Addresses = append(out.Addresses, compileAddress(a))
 	}
-	planMoves(p, out.Addresses)
+	planMoves(in, p, out.Addresses)
 	compileTracking(in, p)
 	return out
 }
@@ -114,12 +114,18 @@ const (
 )
 
 // planMoves makes planned moves lose nothing (fast_leave).
-func planMoves(p *vrrp.Params, addrs []netif.Addr) {
-	p.PlannedMoves, p.LeaveInterval = true, leaveIntervalMany
-	if p.Unicast && len(p.Peers) == 1 {
-		p.LeaveInterval = leaveIntervalOne
-	}
+func planMoves(in *config.Instance, p *vrrp.Params, addrs []netif.Addr) {
+	p.PlannedMoves = in.FastLeave
 	p.BreakBeforeMake = slices.ContainsFunc(addrs, func(a netif.Addr) bool { return a.DAD && a.Prefix.Addr().Is6() })
+	switch {
+	case !in.FastLeave:
+	case in.FastLeaveInterval > 0:
+		p.LeaveInterval = in.FastLeaveInterval
+	case p.Unicast && len(p.Peers) == 1:
+		p.LeaveInterval = leaveIntervalOne
+	default:
+		p.LeaveInterval = leaveIntervalMany
+	}
 }
 
 func family(f config.Family) vrrp.Family {
