@@ -20,6 +20,9 @@ const (
 	// lateAfter is how much later than its time an attempt may start before it
 	// counts as late: the shortest interval.
 	lateAfter = MinInterval
+	// stall is how long after its time limit an attempt must end for that to be the
+	// machine's fault: a paused one must not wake up to checks that all have failed.
+	stall = 50 * time.Millisecond
 )
 
 // Spec is one check of a Runner.
@@ -75,6 +78,7 @@ type item struct {
 	place   int                // in the queue, -1 if not there
 	current *attempt           // nil while none goes on
 	cancel  context.CancelFunc // of current
+	excused bool               // the attempt before did not count, by stall
 }
 
 // attempt is one call of Check.
@@ -253,6 +257,15 @@ func (r *Runner) take(a *attempt) {
 	}
 	it.current = nil
 	now := time.Now()
+	limit := it.spec.Policy.complete().Timeout
+	// Once in a row: a checker that ignores its limit must not go on for ever.
+	it.excused = !a.result.OK && a.result.Duration > limit+stall && !it.excused
+	if it.excused {
+		it.due = now
+		heap.Push(&r.queue, it)
+		r.mu.Unlock()
+		return
+	}
 	changed, wait, retry := it.judge.Step(now.Sub(r.begin), a.result.OK)
 	it.status.end(a, changed)
 	it.due = following(it.due, now, wait)

@@ -38,6 +38,7 @@ type world struct {
 	down    map[string]bool
 	takes   map[string]time.Duration
 	starts  map[string][]time.Duration
+	stuck   map[string]time.Duration // how long the limit is overstepped
 	running int
 	most    int
 	lines   []string
@@ -68,13 +69,14 @@ func (w *world) check(ctx context.Context, name string) Result {
 	w.starts[name] = append(w.starts[name], time.Since(w.begin))
 	w.running++
 	w.most = max(w.most, w.running)
-	takes := w.takes[name]
+	takes, stuck := w.takes[name], w.stuck[name]
 	w.mu.Unlock()
 	var err error
 	select {
 	case <-time.After(takes):
 	case <-ctx.Done():
 		err = ctx.Err()
+		time.Sleep(stuck) // virtual
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -232,6 +234,37 @@ func TestRunnerReload(t *testing.T) {
 		}
 		if len(w.r.Snapshot()) != 2 {
 			t.Error("a refused change was applied")
+		}
+	})
+}
+
+// TestStall: an attempt that ends long after its limit does not count once, as
+// after a pause of the machine, and is repeated at once.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0)
+		stick := func(d time.Duration) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.stuck = map[string]time.Duration{"a": d}
+		}
+		stick(5 * time.Second)
+		w.set("a", false, time.Hour)
+		w.apply(w.spec("a", func(s *Spec) { s.Policy.Timeout = 300 * time.Millisecond; s.Policy.Start = StartUp }))
+		w.at(4 * time.Second)
+		w.set("a", false, 0)
+		stick(0)
+		w.at(6 * time.Second)
+		w.told() // still up
+		if !slices.Equal(w.starts["a"], []time.Duration{0, 5300 * time.Millisecond}) {
+			t.Errorf("starts %v", w.starts["a"])
+		}
+		stick(5 * time.Second)
+		w.set("a", false, time.Hour)
+		w.at(20 * time.Second)
+		if len(w.lines) != 1 || !strings.Contains(w.lines[0], "up=false") {
+			t.Errorf("twice in a row: told %q", w.lines)
 		}
 	})
 }
