@@ -110,3 +110,15 @@ func TestTakeEndsTheLinger(t *testing.T) {
 		t.Errorf("state %v", state(r).State)
 	}
 }
+
+// TestLateMasterIsToldOfItsAddresses and does not take that for an occasion to
+// go on.
+func TestLateMasterIsToldOfItsAddresses(t *testing.T) {
+	t.Parallel()
+	r := started(planned(150))
+	now, _ := r.NextDeadline()
+	r.Step(now, Timeout{})
+	if a := r.Step(now+60*second, Installed{ID: 1}); len(a) != 0 {
+		t.Errorf("%v", kinds(a))
+	}
+}
