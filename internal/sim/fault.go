@@ -47,6 +47,11 @@ const (
 	FaultSteal
 	// FaultRenumber takes the host's own addresses away.
 	FaultRenumber
+	// FaultStandby holds instance N back, or all for -1.
+	FaultStandby
+	// FaultTracked lets something fail that instance N tracks, with the weight
+	// Weight, or with weight 0.
+	FaultTracked
 	// FaultFlood has a stranger send adverts of any kind.
 	FaultFlood
 	// FaultForget has clients ask anew.
@@ -56,7 +61,7 @@ const (
 var faultNames = [...]string{
 	FaultLoss: "loss", FaultDup: "dup", FaultHold: "hold", FaultCut: "cut", FaultDrop: "drop", FaultEcho: "echo", FaultPort: "port",
 	FaultKill: "kill", FaultPower: "power", FaultLeave: "leave", FaultStall: "stall", FaultPause: "pause", FaultFreeze: "freeze",
-	FaultReload: "reload", FaultTaken: "taken", FaultSteal: "steal", FaultRenumber: "renumber", FaultFlood: "flood", FaultForget: "forget",
+	FaultReload: "reload", FaultStandby: "standby", FaultTracked: "tracked", FaultTaken: "taken", FaultSteal: "steal", FaultRenumber: "renumber", FaultFlood: "flood", FaultForget: "forget",
 }
 
 func (k FaultKind) String() string {
@@ -74,6 +79,7 @@ type Fault struct {
 	Host     int
 	P        float64
 	N        int
+	Weight   int
 	Time     time.Duration
 	From, To []node
 }
@@ -187,13 +193,15 @@ func (w *World) applyHost(f *Fault, h *Host) func() {
 	case FaultReload:
 		h.Reload(changed(h.config, f.N))
 	case FaultTaken:
-		if p := h.proc; p != nil {
-			p.post(func() {
-				if snap := p.router.Snapshot(nil); len(snap) > 0 {
-					p.step(vrrp.AddressTaken{ID: snap[f.N%len(snap)].ID})
-				}
-			})
-		}
+		h.each(h.name(f.N), func(id vrrp.ID) vrrp.Event { return vrrp.AddressTaken{ID: id} })
+	case FaultStandby:
+		name := h.name(f.N)
+		h.setStandby(name, true)
+		return func() { h.setStandby(name, false) }
+	case FaultTracked:
+		name := h.name(f.N)
+		h.track(name, f.Weight, f.Weight == 0)
+		return func() { h.track(name, 0, false) }
 	case FaultSteal:
 		if len(h.kernel.addrs) > 0 {
 			h.steal(h.kernel.addrs[f.N%len(h.kernel.addrs)].addr)
@@ -208,6 +216,37 @@ func (w *World) applyHost(f *Fault, h *Host) func() {
 		panic("sim: unknown fault")
 	}
 	return nil
+}
+
+// name is the n-th instance that is configured, or "" for all when n is negative.
+func (h *Host) name(n int) string {
+	if n < 0 || len(h.config) == 0 {
+		return ""
+	}
+	return h.config[n%len(h.config)].Params.Name
+}
+
+// each steps an event for the instance of that name, or for all.
+func (h *Host) each(name string, event func(vrrp.ID) vrrp.Event) {
+	p := h.proc
+	if p == nil {
+		return
+	}
+	p.post(func() {
+		for _, s := range p.router.Snapshot(nil) {
+			if !s.Gone && (name == "" || s.Name == name) {
+				p.step(event(s.ID))
+			}
+		}
+	})
+}
+
+func (h *Host) setStandby(name string, on bool) {
+	h.each(name, func(id vrrp.ID) vrrp.Event { return vrrp.Standby{ID: id, On: on} })
+}
+
+func (h *Host) track(name string, weight int, fault bool) {
+	h.each(name, func(id vrrp.ID) vrrp.Event { return vrrp.Tracked{ID: id, Weight: weight, Fault: fault} })
 }
 
 func (w *World) applyStop(f *Fault, h *Host) func() {
@@ -267,7 +306,7 @@ func changed(config []*Instance, variant int) []*Instance {
 	case 0:
 		slices.Reverse(next)
 	case 1:
-		if p.Priority != vrrp.OwnerPriority {
+		if p.Priority != vrrp.OwnerPriority && p.SyncGroup == "" {
 			p.Priority = uint8(1 + rng.IntN(254))
 		}
 	case 2:

@@ -201,6 +201,7 @@ func (h *Host) apply(want []kernelAddr) (added, removed []kernelAddr) {
 		h.w.log(PlaneKernel, "%s: + %v", h.spec.Name, a.addr)
 	}
 	for _, a := range removed {
+		h.w.mon.removing(h, a.addr)
 		h.w.log(PlaneKernel, "%s: - %v", h.spec.Name, a.addr)
 	}
 	h.kernel.addrs = want

@@ -32,6 +32,9 @@ const (
 	InvCodec
 	InvOwnAdvert
 	InvDrift
+	InvStandby
+	InvLinger
+	InvSeamless
 )
 
 // Invariant is a statement that holds in every run.
@@ -102,7 +105,7 @@ var invariants = [...]Invariant{
 	InvLateWaker: {
 		Name:   "late-waker",
 		Rule:   "A router that was not running listens for at least one interval before it takes over, or before it goes on as master. A master that hears another one then steps down.",
-		Given:  "A backup: its timer ended more than an interval before it ran again. A master: its last advert is so old that even the best backup must have taken over, and two intervals old; an answer to what it hears is no going on. Either: that was its only stall since it heard or sent something; who is late again and again must go on at last.",
+		Given:  "A backup: its timer ended more than an interval before it ran again. A master: its last advert is so old that even the best backup must have taken over, and two intervals old; an answer to what it hears is no going on. Not a planned take-over that had begun before. Either: that was its only stall since it heard or sent something; who is late again and again must go on at last.",
 		Source: "pitfalls.md 6; keepalived.md 5.1 (issues 542, 1927, 2066)",
 	},
 	InvStill: {
@@ -114,7 +117,7 @@ var invariants = [...]Invariant{
 	InvUnchanged: {
 		Name:   "unchanged",
 		Rule:   "A reload does nothing at all to an instance whose parameters stay, and does not change the state of one whose wire identity stays.",
-		Given:  "Always.",
+		Given:  "Always, but what is in FAULT may leave it.",
 		Source: "design.md 6; keepalived.md 5.2",
 	},
 	InvPeriod: {
@@ -143,7 +146,7 @@ var invariants = [...]Invariant{
 	},
 	InvTransition: {
 		Name:   "transition",
-		Rule:   "States change only along the arrows of vrrp's diagram. A new master sends its advert, then has its addresses installed and announced; a former one has them removed, and sends priority 0 if it leaves for INIT or FAULT and only then. Nobody else sends.",
+		Rule:   "States change only along the arrows of vrrp's diagram. A new master sends its advert, then has its addresses installed and announced (a planned take-over has them before); a former one has them removed, now or after its linger, and sends priority 0 if it leaves for INIT, FAULT or standby and only then. Nobody else sends.",
 		Given:  "Always.",
 		Source: "RFC 9568, 6.4; keepalived.md 3.3",
 	},
@@ -176,6 +179,24 @@ var invariants = [...]Invariant{
 		Rule:   "The adverts of an undisturbed master keep the beat of its clock: lateness does not add up.",
 		Given:  "A quiet time, in which it heard nothing.",
 		Source: "RFC 9568, 6.4.3 (Adver_Timer); keepalived.md 3.1",
+	},
+	InvStandby: {
+		Name:   "standby",
+		Rule:   "An instance in standby is not master.",
+		Given:  "Always.",
+		Source: "design.md 8: hakeep standby",
+	},
+	InvLinger: {
+		Name:   "linger",
+		Rule:   "A former master that keeps its addresses for the winner announces nothing, and gives them up within the time in which the slowest backup must have advertised, and 200 ms.",
+		Given:  "fast_leave; the process ran.",
+		Source: "pitfalls.md 11",
+	},
+	InvSeamless: {
+		Name:   "seamless",
+		Rule:   "While mastership moves in a planned way (leave, standby, and the pre-emption when it is over) there is always a kernel that has each address.",
+		Given:  "fast_leave on all routers, a quiet time before, somebody to take over; not with state MASTER, which may start without having heard anybody.",
+		Source: "pitfalls.md 11 and 12",
 	},
 }
 

@@ -22,6 +22,9 @@ type monitor struct {
 	isStill    bool // nobody outside of still may change its state
 
 	old []oldInstance // before a reload
+
+	// seamless are the addresses that somebody has to have at every moment.
+	seamless map[netip.Addr]*virtualRouter
 }
 
 // virtualRouter is what several hosts run together.
@@ -63,6 +66,8 @@ type seat struct {
 	silence time.Duration
 	learned time.Duration
 	heard   bool // learned from a master
+	taking  bool // it has the addresses installed before it takes over
+	standby bool
 	hold    time.Duration
 	changed time.Duration // by a reload
 
@@ -75,6 +80,8 @@ type seat struct {
 	lowered   time.Duration    // when the last announcement of that kind was
 	duty      time.Duration    // world time: when it last had to announce
 	listens   time.Duration    // world time: until when it listens before it goes on as master
+	lingers   bool             // it keeps the addresses of its former mastership
+	lingerBy  time.Duration
 	announces map[netip.Addr]*announceCount
 
 	step stepFacts
@@ -94,6 +101,7 @@ type stepFacts struct {
 	install, remove, announce, lower bool
 	accepted                         *vrrp.Action
 	moved, left, late                bool
+	linger, took, released, ran      bool
 }
 
 type announceCount struct {
@@ -174,9 +182,21 @@ func (m *monitor) lost(f *frame, to node) {
 
 // before is called before a step.
 func (m *monitor) before(p *process, ev vrrp.Event) {
+	if ev, ok := ev.(vrrp.Standby); ok {
+		if s := p.seats[ev.ID]; s != nil {
+			ends := s.standby && !ev.On
+			s.standby = ev.On
+			if ends && s.state == vrrp.Backup {
+				s.wait, s.silence = waitsDown, p.h.local()
+			}
+		}
+	}
 	if _, ok := ev.(vrrp.Reconfigure); ok {
 		m.old = m.old[:0]
 		for _, s := range p.router.Snapshot(nil) {
+			if s.Gone {
+				continue
+			}
 			m.old = append(m.old, oldInstance{s, p.router.Params(s.ID)})
 		}
 	}
@@ -272,8 +292,21 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 		m.transition(p, s, now, a)
 	case vrrp.Install:
 		f.install = true
+		s.taking = s.taking || s.state == vrrp.Backup
+		s.lingers = false
 	case vrrp.Remove:
 		f.remove = true
+		f.released = s.lingers || s.taking
+		m.lingered(p, s, now)
+		s.lingers, s.taking = false, false
+	case vrrp.Linger:
+		f.linger, s.lingers, s.lingerBy = true, true, now+s.lingerBound()
+	case vrrp.AnnounceAgain:
+		for _, c := range s.announces {
+			c.extra++
+		}
+	case vrrp.PriorityChanged:
+		s.priority, s.changed = a.Priority, now
 	case vrrp.Announce:
 		f.announce = true
 		for _, c := range s.announces {
@@ -358,7 +391,7 @@ func (m *monitor) reloaded(p *process, now time.Duration, actions []vrrp.Action)
 			m.fail(InvUnchanged, nil, "%s %s: a reload that keeps it makes it anew", p.h.spec.Name, o.p.Name)
 		case same && snap[i] != o.state:
 			m.fail(InvUnchanged, nil, "%s %s: a reload that does not change it changes %+v to %+v", p.h.spec.Name, o.p.Name, o.state, snap[i])
-		case kept && snap[i].State != o.state.State:
+		case kept && o.state.State != vrrp.Fault && snap[i].State != o.state.State:
 			m.fail(InvUnchanged, nil, "%s %s: a reload moves it from %v to %v", p.h.spec.Name, o.p.Name, o.state.State, snap[i].State)
 		}
 		if same && slices.ContainsFunc(actions, func(a vrrp.Action) bool { return a.ID == o.state.ID }) {

@@ -34,7 +34,7 @@ var mutations = []mutation{
 	{"late master does not step down", "master.go", "	if in.late(now) {\n", "	if false {\n"},
 	{"skew in whole centiseconds", "timing.go", "time.Duration(256-int(priority)) * interval / 256", "time.Duration(256-int(priority)) * interval / 256 / (10 * time.Millisecond) * (10 * time.Millisecond)"},
 	{"skew of the wrong end", "timing.go", "time.Duration(256-int(priority))", "time.Duration(int(priority))"},
-	{"learned interval ignored", "backup.go", "	in.learned = a.Interval\n", ""},
+	{"learned interval ignored", "backup.go", "in.learned, in.followed = a.Interval, true", "in.followed = true"},
 	{"nopreempt ignored", "backup.go", "a.Priority >= in.priority() || in.p.Nopreempt && !in.owner()", "a.Priority >= in.priority()"},
 	{"nopreempt holds an owner back", "backup.go", "in.p.Nopreempt && !in.owner()", "in.p.Nopreempt"},
 	{"preempt_delay never ends", "backup.go", "		if now < in.holdUntil {\n", "		if in.holdUntil > 0 {\n"},

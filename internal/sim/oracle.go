@@ -9,6 +9,8 @@ import (
 // hear is what a backup has to conclude from an advert.
 func (s *seat) hear(now time.Duration, a *vrrp.Action) {
 	switch {
+	case s.taking && a.Priority < s.priority:
+		return // it is as good as master
 	case a.Priority == 0:
 		s.wait, s.silence = waitsSkew, now
 		return
@@ -57,7 +59,7 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 	switch {
 	case a.To == vrrp.Master && f.sentOwn == 0:
 		m.fail(InvTransition, s, "became master without an advert before")
-	case a.From == vrrp.Master && a.To == vrrp.Backup && f.sent0 > 0:
+	case a.From == vrrp.Master && a.To == vrrp.Backup && f.sent0 > 0 && a.Cause != vrrp.CauseStandby:
 		m.fail(InvTransition, s, "sent priority 0 although it was pre-empted")
 	case a.From == vrrp.Master && a.To != vrrp.Backup && f.sent0 == 0:
 		m.fail(InvTransition, s, "left for %v without priority 0", a.To)
@@ -68,6 +70,10 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 		if a.From == vrrp.Backup {
 			m.takeover(p, s, now)
 		}
+		if s.standby {
+			m.fail(InvStandby, s, "became master")
+		}
+		f.took, s.taking, s.lingers = s.taking, false, false
 		s.duty, s.heard, s.beats = w.now, false, 0
 		s.hold = 0
 		s.learned = s.p.Interval
@@ -96,6 +102,26 @@ func (m *monitor) notify(s *seat, to vrrp.State) {
 	m.w.log(PlaneNotify, "%s: INSTANCE %q %s %d", s.host.spec.Name, s.p.Name, word, s.priority)
 }
 
+// takeLimit is how long a planned take-over waits for its addresses.
+const takeLimit = time.Second
+
+// lingerBound is how long a former master may keep its addresses: until the
+// slowest backup must have advertised, and two times 100 ms.
+func (s *seat) lingerBound() time.Duration {
+	wait := s.p.Interval
+	if s.p.Version == vrrp.V2 {
+		wait = max(wait, time.Second)
+	}
+	return wait + 200*time.Millisecond
+}
+
+// lingered examines the end of a linger.
+func (m *monitor) lingered(p *process, s *seat, now time.Duration) {
+	if s.lingers && s.host.woke < s.lingerBy-s.lingerBound() && now > s.lingerBy+m.slack(p) {
+		m.fail(InvLinger, s, "kept its addresses %v too long", now-s.lingerBy)
+	}
+}
+
 func legal(from, to vrrp.State) bool {
 	switch from {
 	case vrrp.Init:
@@ -115,22 +141,28 @@ func (m *monitor) takeover(p *process, s *seat, now time.Duration) {
 		m.fail(InvEarly, s, "took over %v too early", early-now)
 		return
 	}
+	if s.p.SyncGroup != "" {
+		return // it also waits for the others
+	}
 	latest := early + m.slack(p)
+	if s.p.PlannedMoves {
+		latest += takeLimit // for the addresses
+	}
 	h := s.host
 	if h.woke > s.silence && h.woke > early {
-		if h.woke > early+s.learned && now < h.woke+s.learned && h.wokeBefore <= s.silence {
+		if h.woke > early+s.learned && now < h.woke+s.learned && h.wokeBefore <= s.silence && !s.taking {
 			m.fail(InvLateWaker, s, "its timer ended %v before it ran again, and it took over %v later", h.woke-early, now-h.woke)
 			return
 		}
-		latest = h.woke + 2*s.learned + m.slack(p)
+		latest += h.woke + 2*s.learned - early
 	}
 	if s.changed > early {
 		// A reload that shortened the wait looks to the router like being late.
-		latest = max(latest, s.changed+2*s.learned+m.slack(p))
+		latest = max(latest, latest+s.changed+2*s.learned-early)
 	}
 	if s.changed > s.silence && h.woke > s.silence {
 		// Or made the wait longer after it was put off.
-		latest = max(latest, s.changed+early-s.silence+2*s.learned+m.slack(p))
+		latest = max(latest, latest+s.changed-s.silence+2*s.learned)
 	}
 	if now > latest {
 		m.fail(InvLate, s, "took over %v too late", now-early)
@@ -177,6 +209,12 @@ func (m *monitor) spacing(p *process, s *seat, now time.Duration) {
 	if gap := now - s.sent; ran && gap > s.p.Interval+m.slack(p) {
 		m.fail(InvPeriod, s, "its advert came %v after the one before", gap)
 	}
+	s.step.ran = ran
+}
+
+// keepsBeat: lateness does not add up.
+func (m *monitor) keepsBeat(p *process, s *seat, now time.Duration) {
+	ran := s.step.ran
 	if !ran || len(p.members) >= burst || s.changed > s.beat {
 		s.beats = 0
 	}
@@ -193,10 +231,12 @@ func (m *monitor) spacing(p *process, s *seat, now time.Duration) {
 
 // count compares how many adverts a master sends with the bound.
 func (m *monitor) count(p *process, s *seat, now time.Duration, ev vrrp.Event) {
-	if _, reload := ev.(vrrp.Reconfigure); reload {
-		s.sends = [3]time.Duration{}
+	switch ev.(type) {
+	case vrrp.Reconfigure, vrrp.Installed:
+		s.sends, s.beats = [3]time.Duration{}, 0
 		return
 	}
+	m.keepsBeat(p, s, now)
 	if first := s.sends[0]; first != 0 && now-first < s.p.Interval-m.slack(p) {
 		m.fail(InvRate, s, "four adverts within %v", now-first)
 	}
@@ -233,8 +273,9 @@ func (m *monitor) stepped(p *process, s *seat, now time.Duration, ev vrrp.Event)
 		s.priority = p.router.Priority(s.id)
 	}
 	if f.moved {
-		if (s.state == vrrp.Master) != f.install || f.install != f.announce || f.left != f.remove {
-			m.fail(InvTransition, s, "became %v with install %v, announce %v, remove %v", s.state, f.install, f.announce, f.remove)
+		master := s.state == vrrp.Master
+		if master != (f.install != f.took) || master != f.announce || f.left != (f.remove != f.linger) && !f.released {
+			m.fail(InvTransition, s, "became %v with install %v, announce %v, remove %v, linger %v", s.state, f.install, f.announce, f.remove, f.linger)
 		}
 	} else {
 		if f.sentOwn > 0 {
@@ -242,7 +283,7 @@ func (m *monitor) stepped(p *process, s *seat, now time.Duration, ev vrrp.Event)
 		}
 		m.unmoved(s)
 	}
-	if f.sentOwn > 0 && s.state != vrrp.Master && !f.remove {
+	if f.sentOwn > 0 && s.state != vrrp.Master && !f.remove && !f.linger {
 		m.fail(InvTransition, s, "sent an advert as %v", s.state)
 	}
 	if f.lower && s.state != vrrp.Master {
@@ -257,8 +298,8 @@ func (m *monitor) stepped(p *process, s *seat, now time.Duration, ev vrrp.Event)
 func (m *monitor) unmoved(s *seat) {
 	// A master that did not know what it missed announces its addresses anew.
 	f := &s.step
-	if f.remove || f.announce && s.state != vrrp.Master || f.sent0 > 0 {
-		m.fail(InvTransition, s, "as %v: remove %v, announce %v, %d adverts of priority 0", s.state, f.remove, f.announce, f.sent0)
+	if f.remove && !f.released || f.linger || f.announce && s.state != vrrp.Master && !s.taking || f.sent0 > 0 {
+		m.fail(InvTransition, s, "as %v: remove %v, announce %v, linger %v, %d adverts of priority 0", s.state, f.remove, f.announce, f.linger, f.sent0)
 	}
 }
 

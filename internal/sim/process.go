@@ -23,10 +23,12 @@ type process struct {
 	router  *vrrp.Router
 	sched   *arp.Schedule
 	members map[vrrp.ID]*member
-	owner   map[netip.Addr]vrrp.ID // which instance an address belongs to
-	config  []*Instance
-	socket  []received
-	inbox   []func()
+	// installing are the instances whose addresses are not all in the kernel yet.
+	installing []vrrp.ID
+	owner      map[netip.Addr]vrrp.ID // which instance an address belongs to
+	config     []*Instance
+	socket     []received
+	inbox      []func()
 
 	wakeAt   time.Duration // world time of the planned turn; negative: none
 	wakeTurn int           // counts plans, so that replaced ones are ignored
@@ -50,6 +52,7 @@ type received struct {
 type member struct {
 	inst      *Instance
 	install   bool
+	lingers   bool // the addresses stay, but are another's
 	installed map[netip.Addr]arp.Target
 }
 
@@ -100,6 +103,7 @@ func (p *process) turn() {
 			return // the planned leave is complete
 		}
 	}
+	p.tellInstalled()
 	p.timers()
 	if p.addrsDue {
 		p.addrsDue = false
@@ -110,6 +114,32 @@ func (p *process) turn() {
 	if next := p.next(); next != vrrp.Forever {
 		p.wake(max(w.now, p.h.clock.world(next)) + w.within(0, w.bounds.Lateness))
 	}
+}
+
+// tellInstalled tells the Router of instances whose addresses are complete.
+func (p *process) tellInstalled() {
+	for i := 0; i < len(p.installing); i++ {
+		id := p.installing[i]
+		m := p.members[id]
+		if m != nil && m.install && !m.complete() {
+			continue
+		}
+		p.installing = slices.Delete(p.installing, i, i+1)
+		i--
+		if m != nil && m.install {
+			p.step(vrrp.Installed{ID: id})
+		}
+	}
+}
+
+// complete reports whether all addresses are in the kernel.
+func (m *member) complete() bool {
+	for _, a := range m.inst.addrs() {
+		if _, ok := m.installed[a]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // timers lets a bounded number of instances act.
@@ -164,12 +194,21 @@ func (p *process) act(now time.Duration, a *vrrp.Action) {
 	case vrrp.SendAdvert:
 		p.send(a)
 	case vrrp.Install:
-		m.install, p.addrsDue = true, true
+		m.install, m.lingers, p.addrsDue = true, false, true
+		if !slices.Contains(p.installing, a.ID) {
+			p.installing = append(p.installing, a.ID)
+		}
 	case vrrp.Remove:
-		m.install, p.addrsDue = false, true
+		m.install, m.lingers, p.addrsDue = false, false, true
+		p.sched.Stop(id)
+		p.installing = slices.DeleteFunc(p.installing, func(o vrrp.ID) bool { return o == a.ID })
+	case vrrp.Linger:
+		m.lingers = true
 		p.sched.Stop(id)
 	case vrrp.Announce:
-		p.announceInstalled(now, id, m)
+		p.announceInstalled(now, id, m, arp.CauseMaster)
+	case vrrp.AnnounceAgain:
+		p.announceInstalled(now, id, m, arp.CauseRefresh)
 	case vrrp.AnnounceLower:
 		p.sched.Begin(now, id, arp.CauseLowerPriority, m.inst.Announce, nil)
 	case vrrp.Deleted:
@@ -186,7 +225,11 @@ func (p *process) send(a *vrrp.Action) {
 			return
 		}
 		port := &p.h.ports[i]
-		p.h.w.log(PlanePackets, "%s > %v: vrid %d priority %d every %v", p.h.spec.Name, o.Dst, a.Params.VRID, a.Priority, a.Params.Interval)
+		interval := a.Params.Interval
+		if a.Interval != 0 {
+			interval = a.Interval
+		}
+		p.h.w.log(PlanePackets, "%s > %v: vrid %d priority %d every %v", p.h.spec.Name, o.Dst, a.Params.VRID, a.Priority, interval)
 		p.h.w.transmit(&frame{
 			kind: frameAdvert, from: p.h.node(), to: nobodySpecial, lan: port.name,
 			src: o.Src, dst: o.Dst, payload: slices.Clone(o.Payload),
@@ -219,7 +262,14 @@ func (p *process) reconfigure(config []*Instance) {
 	actions := p.router.Step(now, ev)
 	p.h.w.mon.after(p, now, ev, actions)
 	p.owner = make(map[netip.Addr]vrrp.ID)
-	for _, s := range p.router.Snapshot(nil) {
+	snap := p.router.Snapshot(nil)
+	for _, s := range slices.Backward(snap) { // those that linger first: the others overwrite them
+		if s.Gone {
+			for _, a := range p.members[s.ID].inst.addrs() {
+				p.owner[a] = s.ID
+			}
+			continue // it keeps what it had
+		}
 		inst := p.instanceOf(p.router.Params(s.ID))
 		if m := p.members[s.ID]; m != nil {
 			m.inst = inst
@@ -286,7 +336,7 @@ func (p *process) desired() []kernelAddr {
 // applied tells the loop what happened to addresses, and what the watch of the
 // links sees of it.
 func (p *process) applied(added, removed []kernelAddr) {
-	if p.stopping {
+	if p.stopping && !p.router.Leaving() {
 		p.post(func() {
 			p.h.w.mon.gone(p.h)
 			p.h.power, p.h.proc = dead, nil
@@ -321,14 +371,14 @@ func (p *process) results(added, removed []kernelAddr) {
 		t := arp.Target{Addr: a.addr, Link: port.index, MAC: port.mac}
 		m.installed[a.addr] = t
 		p.h.w.mon.installed(p, a.addr)
-		if m.install {
+		if m.install && !m.lingers {
 			p.sched.Begin(now, uint32(id), arp.CauseAdded, m.inst.Announce, []arp.Target{t})
 		}
 	}
 }
 
 // announceInstalled announces what is in the kernel already.
-func (p *process) announceInstalled(now time.Duration, id uint32, m *member) {
+func (p *process) announceInstalled(now time.Duration, id uint32, m *member, cause arp.Cause) {
 	var targets []arp.Target
 	for _, a := range m.inst.addrs() {
 		if t, ok := m.installed[a]; ok {
@@ -336,7 +386,7 @@ func (p *process) announceInstalled(now time.Duration, id uint32, m *member) {
 		}
 	}
 	if len(targets) > 0 {
-		p.sched.Begin(now, id, arp.CauseMaster, m.inst.Announce, targets)
+		p.sched.Begin(now, id, cause, m.inst.Announce, targets)
 	}
 }
 

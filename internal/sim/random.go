@@ -39,8 +39,24 @@ func randomSpec(rng *rand.Rand) *Spec {
 	for n := range routers {
 		addRouter(rng, s, n, time.Duration(base))
 	}
+	if routers > 1 && chance(rng, 20) {
+		group(s)
+	}
 	s.Clients = []ClientSpec{{Name: "c1", Port: "eth0"}, {Name: "c2", Port: "eth0", Locktime: true}}
 	return s
+}
+
+// group puts all instances of each host into one sync group. The members of a
+// host are equally good, else no host might be better as a whole.
+func group(s *Spec) {
+	for i := range s.Hosts {
+		list := s.Hosts[i].Instances
+		for _, in := range list {
+			p, first := in.Params, list[0].Params
+			p.SyncGroup = "G"
+			p.Priority, p.Nopreempt, p.PreemptDelay, p.StartMaster = first.Priority, first.Nopreempt, first.PreemptDelay, first.StartMaster
+		}
+	}
 }
 
 func linkLocal(n int) netip.Addr {
@@ -88,6 +104,8 @@ func addRouter(rng *rand.Rand, s *Spec, n int, base time.Duration) {
 	if chance(rng, 10) {
 		p.DownAdverts = 2 + rng.IntN(8)
 	}
+	p.PlannedMoves = chance(rng, 60)
+	p.LeaveInterval = pick(rng, 0, 10*time.Millisecond, 300*time.Millisecond)
 	announce := arp.DefaultSettings()
 	announce.Delay = min(announce.Delay, 20*base)
 	announce.LowerPrioDelay = announce.Delay
@@ -194,7 +212,8 @@ func randomFault(rng *rand.Rand, s *Spec, base time.Duration) Fault {
 	f := Fault{Host: rng.IntN(len(s.Hosts))}
 	f.Kind = pick(rng, FaultLoss, FaultLoss, FaultDup, FaultHold, FaultCut, FaultCut, FaultCut, FaultDrop, FaultEcho, FaultPort, FaultPort,
 		FaultKill, FaultPower, FaultLeave, FaultStall, FaultStall, FaultPause, FaultPause, FaultFreeze,
-		FaultReload, FaultReload, FaultReload, FaultTaken, FaultSteal, FaultRenumber, FaultFlood, FaultForget)
+		FaultReload, FaultReload, FaultReload, FaultTaken, FaultSteal, FaultRenumber, FaultFlood, FaultForget,
+		FaultStandby, FaultTracked, FaultTracked)
 	switch f.Kind {
 	case FaultLoss:
 		f.P = pick(rng, 0.05, 0.2, 0.5, 0.9, 1)
@@ -210,8 +229,10 @@ func randomFault(rng *rand.Rand, s *Spec, base time.Duration) Fault {
 		if chance(rng, 40) {
 			f.N = 0
 		}
-	case FaultTaken, FaultSteal:
+	case FaultTaken, FaultSteal, FaultStandby:
 		f.N = rng.IntN(100)
+	case FaultTracked:
+		f.N, f.Weight = rng.IntN(100), pick(rng, 0, 0, -50, -5, 5, 50, -200)
 	case FaultFlood:
 		f.N = 1 + rng.IntN(300)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"hakeep/vrrp"
@@ -12,6 +13,9 @@ func (m *monitor) announced(p *process, addr netip.Addr) {
 	s := p.seats[p.owner[addr]]
 	if s == nil {
 		return
+	}
+	if s.lingers {
+		m.fail(InvLinger, s, "announces %v", addr)
 	}
 	c := s.count(addr)
 	if m.w.now-c.from >= time.Second {
@@ -99,18 +103,32 @@ func (m *monitor) settledRouter(vr *virtualRouter) *seat {
 		}
 	}
 	if master == nil {
-		if len(vr.seats) > 0 {
-			m.fail(InvOneMaster, vr.seats[0], "nobody is master after a quiet time")
+		if i := slices.IndexFunc(vr.seats, func(s *seat) bool { return !s.standby }); i >= 0 {
+			m.fail(InvOneMaster, vr.seats[i], "nobody is master after a quiet time")
 		}
 		return nil
 	}
 	for _, s := range vr.seats {
 		better := s.priority > master.priority || s.priority == vrrp.OwnerPriority && master.priority == vrrp.OwnerPriority && master.src.Less(s.src)
-		if better && (!s.p.Nopreempt || s.priority == vrrp.OwnerPriority) {
+		if better && !s.standby && !m.mixedGroup(s) && !m.mixedGroup(master) && (!s.p.Nopreempt || s.priority == vrrp.OwnerPriority) {
 			m.fail(InvRightMaster, s, "is %v with priority %d; the master is %s with %d", s.state, s.priority, master.host.spec.Name, master.priority)
 		}
 	}
 	return master
+}
+
+// mixedGroup reports whether the members of the seat's sync group have different
+// priorities, so that no host is better as a whole.
+func (m *monitor) mixedGroup(s *seat) bool {
+	if s.p.SyncGroup == "" {
+		return false
+	}
+	for _, o := range s.host.proc.seats {
+		if o.p.SyncGroup == s.p.SyncGroup && (o.priority != s.priority || o.standby != s.standby || o.p.Nopreempt != s.p.Nopreempt) {
+			return true
+		}
+	}
+	return false
 }
 
 // settledAddresses checks the kernels.
@@ -156,6 +174,21 @@ func (m *monitor) settledCaches(vr *virtualRouter, master *seat) {
 				m.w.hosts[n.mac[5]].spec.Name, moment(n.changed), moment(master.duty))
 		}
 	}
+}
+
+// removing examines the removal of an address from a kernel while mastership
+// moves in a planned way.
+func (m *monitor) removing(h *Host, addr netip.Addr) {
+	vr := m.seamless[addr]
+	if vr == nil {
+		return
+	}
+	for _, o := range m.w.hosts {
+		if o != h && o.kernel.hasAddr(addr) {
+			return
+		}
+	}
+	m.fail(InvSeamless, nil, "%s gives %v up and nobody else has it", h.spec.Name, addr)
 }
 
 // leftOver reports whether a killed process left the address in another kernel.

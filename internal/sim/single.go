@@ -2,6 +2,8 @@ package sim
 
 import (
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"time"
 
 	"hakeep/vrrp"
@@ -48,7 +50,7 @@ func (w *World) loseMaster(rng *rand.Rand) error {
 		return nil
 	}
 	h := s.host
-	kind := [...]FaultKind{FaultPower, FaultKill, FaultLeave, FaultPort, FaultStall, FaultPause, FaultFreeze}[rng.IntN(7)]
+	kind := [...]FaultKind{FaultPower, FaultKill, FaultLeave, FaultLeave, FaultStandby, FaultPort, FaultStall, FaultPause, FaultFreeze}[rng.IntN(9)]
 	longest := time.Duration(0)
 	for _, vr := range w.mon.vrs {
 		for _, m := range vr.seats {
@@ -64,27 +66,73 @@ func (w *World) loseMaster(rng *rand.Rand) error {
 		}
 	}
 	length := longest + w.within(longest/4, 2*longest)
-	w.Inject(&Fault{Kind: kind, Host: h.index, For: length})
-	return w.quiet(0, length)
+	w.mon.seamless = nil
+	if kind == FaultLeave || kind == FaultStandby {
+		w.mon.seamless = w.seamlessAddrs(h)
+	}
+	w.Inject(&Fault{Kind: kind, Host: h.index, N: -1, For: length})
+	err := w.quiet(0, length)
+	w.mon.seamless = nil
+	return err
 }
+
+// seamlessAddrs are the addresses that have to be somewhere all the time while
+// h gives mastership up in a planned way, and takes it back.
+func (w *World) seamlessAddrs(h *Host) map[netip.Addr]*virtualRouter {
+	all := make(map[netip.Addr]*virtualRouter)
+	for _, vr := range w.mon.vrs {
+		var addrs []netip.Addr
+		fit := len(vr.seats) > 1
+		for _, s := range vr.seats {
+			p := s.p
+			fit = fit && p.PlannedMoves && !s.standby && !p.StartMaster && p.SyncGroup == ""
+			if addrs == nil {
+				addrs = s.inst().addrs()
+			}
+			fit = fit && slices.Equal(addrs, s.inst().addrs())
+		}
+		if fit {
+			for _, a := range addrs {
+				all[a] = vr
+			}
+		}
+	}
+	return all
+}
+
+func (s *seat) inst() *Instance { return s.host.proc.members[s.id].inst }
 
 // gapBound is the longest time without a master after m fails in this way.
 func (w *World) gapBound(vr *virtualRouter, m *seat, kind FaultKind) (bound time.Duration, somebody bool) {
 	bound = vrrp.Forever
 	for _, s := range vr.seats {
-		if s == m || s.state != vrrp.Backup {
+		if s == m || s.state != vrrp.Backup || s.standby {
 			continue
 		}
 		somebody = true
-		wait := masterDown(s.p, s.priority, s.learned)
-		if kind == FaultLeave {
-			wait = skew(s.p, s.priority, s.learned)
+		wait := time.Duration(0)
+		for _, o := range s.host.proc.seats {
+			if o == s || s.p.SyncGroup != "" && o.p.SyncGroup == s.p.SyncGroup {
+				wait = max(wait, o.waitAfter(m, kind))
+			}
 		}
 		// The clock of the backup may be slow.
 		bound = min(bound, wait+wait/500+w.mon.slack(s.host.proc))
 	}
 	// The last advert, or the leave, is on its way, and was read late.
 	return bound + 2*w.bounds.Lateness + w.bounds.MaxDelay, somebody
+}
+
+// waitAfter is how long a backup waits after its master m has failed.
+func (s *seat) waitAfter(m *seat, kind FaultKind) time.Duration {
+	if kind != FaultLeave && kind != FaultStandby {
+		return masterDown(s.p, s.priority, s.learned)
+	}
+	learned := s.learned
+	if p := m.p; p.PlannedMoves && p.Version == vrrp.V3 && p.LeaveInterval > 0 {
+		learned = min(learned, p.LeaveInterval)
+	}
+	return skew(s.p, s.priority, learned)
 }
 
 func (w *World) checkGap(vr *virtualRouter, m *seat, kind FaultKind, bound time.Duration) {
@@ -139,7 +187,7 @@ func (w *World) disturbance(rng *rand.Rand, s *seat) *Fault {
 	kind := [...]FaultKind{FaultPower, FaultKill, FaultLeave, FaultPort, FaultStall, FaultFreeze, FaultPause, FaultPause}[rng.IntN(8)]
 	length := w.within(i, 20*i)
 	if kind == FaultPause {
-		length = w.pauseLength(rng, h)
+		return &Fault{Kind: kind, Host: h.index, For: w.pauseLength(rng, h, s)}
 	}
 	return &Fault{Kind: kind, Host: h.index, At: w.within(0, i), For: length}
 }
@@ -182,7 +230,7 @@ func (w *World) bystander(rng *rand.Rand) *Host {
 		fit := true
 		for _, vr := range w.mon.vrs {
 			for _, s := range vr.seats {
-				if s.host == h && (s.state != vrrp.Backup || s.p.StartMaster) {
+				if s.host == h && (s.state != vrrp.Backup || s.p.StartMaster || s.standby) {
 					fit = false
 				}
 			}
@@ -200,7 +248,7 @@ func (w *World) bystander(rng *rand.Rand) *Host {
 // pauseLength is how long a backup may be paused without being able to think
 // that its master is silent: so short that its timer goes on for an interval
 // after it, or so long that it must know that it was not running.
-func (w *World) pauseLength(rng *rand.Rand, h *Host) time.Duration {
+func (w *World) pauseLength(rng *rand.Rand, h *Host, m *seat) time.Duration {
 	short, long := vrrp.Forever, time.Duration(0)
 	for _, vr := range w.mon.vrs {
 		for _, s := range vr.seats {
@@ -214,7 +262,13 @@ func (w *World) pauseLength(rng *rand.Rand, h *Host) time.Duration {
 	if short > 0 && rng.IntN(3) == 0 {
 		return w.within(0, short)
 	}
-	return w.within(long+long/50, 3*long)
+	length := w.within(long+long/50, 3*long)
+	if rng.IntN(2) == 0 {
+		// It ends just after an advert of m was missed: the next one is far.
+		since := w.now - m.host.clock.world(m.sent)
+		length += m.p.Interval - (length+since)%m.p.Interval + w.within(0, w.bounds.MaxDelay)
+	}
+	return length
 }
 
 // quiet lets d pass and then the settling time, and examines what it led to.
