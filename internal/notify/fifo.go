@@ -40,9 +40,12 @@ type fifo struct {
 	queue  [][]byte
 	// started, leaving and over are the phases of its life.
 	started, leaving, over bool
-	open                   bool
-	reader                 *reader
-	status                 FIFOStatus
+	// rest is how many lines are written before it ends; later ones are for a
+	// successor.
+	rest   int
+	open   bool
+	reader *reader
+	status FIFOStatus
 	// full is the number of lines dropped before this spell, while one lasts.
 	full *uint64
 }
@@ -81,7 +84,7 @@ func (f *fifo) push(line []byte) {
 			f.full = &before
 			f.log.Warn("notify FIFO is full and nobody reads it: the oldest lines are dropped", "waiting", fifoQueue)
 		}
-		f.queue = f.queue[1:]
+		f.queue, f.rest = f.queue[1:], max(0, f.rest-1)
 		f.status.Dropped++
 	}
 	f.queue = append(f.queue, line)
@@ -118,7 +121,9 @@ func (f *fifo) start(ctx context.Context, wg *sync.WaitGroup) {
 func (f *fifo) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.leaving = true
+	if !f.leaving {
+		f.leaving, f.rest = true, len(f.queue)
+	}
 	f.over = f.over || !f.started
 	f.poke()
 	f.reader.poke()
@@ -168,8 +173,8 @@ func (f *fifo) setOpen(open bool) {
 func (f *fifo) take(wanted bool) (line []byte, cfg FIFO, leaving bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if wanted && len(f.queue) > 0 {
-		line, f.queue = f.queue[0], f.queue[1:]
+	if wanted && len(f.queue) > 0 && (!f.leaving || f.rest > 0) {
+		line, f.queue, f.rest = f.queue[0], f.queue[1:], max(0, f.rest-1)
 	}
 	return line, f.cfg, f.leaving
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,14 +34,20 @@ func openReader(t *testing.T, path string) *os.File {
 	return f
 }
 
-// read reads exactly n bytes.
+// read reads exactly n bytes. The end of the FIFO is no end: it may have been
+// opened before the writer had.
 func read(t *testing.T, f *os.File, n int) string {
 	t.Helper()
-	buf := make([]byte, n)
-	_ = f.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if got, err := io.ReadFull(f, buf); err != nil {
-		t.Fatalf("read %d of %d bytes %q: %v", got, n, buf[:got], err)
-	}
+	buf, got := make([]byte, n), 0
+	_ = f.SetReadDeadline(time.Now().Add(10 * time.Second))
+	nstest.Eventually(t, 10*time.Second, func() error {
+		more, err := io.ReadFull(f, buf[got:])
+		got += more
+		if err != nil {
+			return fmt.Errorf("read %d of %d bytes %q: %w", got, n, buf[:min(got, 200)], err)
+		}
+		return nil
+	})
 	return string(buf)
 }
 
@@ -222,6 +229,70 @@ func TestFIFOSurvivesReload(t *testing.T) {
 	want = "INSTANCE \"A\" FAULT 100\n"
 	if got := read(t, openReader(t, path), len(want)); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestFIFOWantedAgain: a FIFO that is taken out of the configuration and put back
+// before its reader has ended. There is one reader at a time, and the lines told
+// meanwhile are for the new one.
+func TestFIFOWantedAgain(t *testing.T) {
+	t.Parallel()
+	dir := scriptDir(t)
+	path := filepath.Join(dir, "fifo")
+	reader := shellScript(t, dir, "reader", `trap 'sleep 0.3; echo "$$ end" >> "$1/pids"; exit 0' TERM
+echo "$$ begin" >> "$1/pids"
+exec 3<>"$2"
+while read -r line <&3; do echo "$line" >> "$1/got"; done`)
+	with := Spec{Policy: me(), Hooks: []Hooks{{Target: inst("A")}}, FIFOs: []FIFO{{Path: path, VRRP: true, Script: command(reader, dir)}}}
+	without := Spec{Policy: me(), Hooks: with.Hooks}
+	m := New(Options{Logger: discard()})
+	m.Apply(with)
+	started(t, m)
+	arrived := func(want ...string) {
+		t.Helper()
+		nstest.Eventually(t, 10*time.Second, func() error {
+			if got := lines(t, filepath.Join(dir, "got")); !slices.Equal(got, want) {
+				return fmt.Errorf("%q", got)
+			}
+			return nil
+		})
+	}
+	m.tell(inst("A"), Backup, 1)
+	arrived(`INSTANCE "A" BACKUP 1`)
+	m.Apply(without)
+	m.Apply(with)
+	m.tell(inst("A"), Master, 1)
+	arrived(`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER 1`)
+	pids := lines(t, filepath.Join(dir, "pids"))
+	if len(pids) != 3 || pids[0] == pids[2] || pids[1] != strings.Replace(pids[0], "begin", "end", 1) {
+		t.Errorf("%q", pids)
+	}
+}
+
+// TestFIFOLongLines: lines that are longer than what the kernel writes at once
+// (4 KiB) arrive whole although the FIFO is full all the time.
+func TestFIFOLongLines(t *testing.T) {
+	t.Parallel()
+	s, path := fifoSpec(t)
+	name := strings.Repeat("long", 2500)
+	s.Hooks = []Hooks{{Target: inst(name)}}
+	m := newManager(Options{Logger: discard()}, scripts{}, noMail{})
+	m.Apply(s)
+	started(t, m)
+	f := openReader(t, path)
+	var want bytes.Buffer
+	for i := range 100 {
+		want.Write(Line(inst(name), Master, uint8(i)))
+		m.tell(inst(name), Master, uint8(i))
+	}
+	if got := read(t, f, want.Len()); got != want.String() {
+		t.Error("other bytes")
+	}
+	// A line that was begun is counted as lost when the FIFO goes.
+	w := writer{f: m.fifos[path], held: []byte("rest"), begun: true}
+	w.close()
+	if s := fifoStatus(m); s.Dropped != 1 || w.held != nil {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -35,13 +35,11 @@ func shellScript(t *testing.T, dir, name, text string) string {
 // me runs scripts as the user of the test.
 func me() Policy { return Policy{User: strconv.Itoa(os.Geteuid())} }
 
-// TestBadHooks: each of these hooks is one of an instance, and beside them one
-// instance works. That one must not notice, and everything must end.
-func TestBadHooks(t *testing.T) {
-	noLeaks(t)
-	dir := scriptDir(t)
-	out := filepath.Join(dir, "out")
-	bad := map[string]struct{ script, want string }{
+// badHook misbehaves; want is a part of what is said about its end.
+type badHook struct{ script, want string }
+
+func badHooks() map[string]badHook {
+	return map[string]badHook{
 		"hang":        {"sleep 1000", "timed out after "},
 		"ignore-term": {"trap '' TERM; while :; do sleep 1; done", "timed out after "},
 		"fork":        {"for i in 1 2 3 4 5; do sleep 1000 & done; wait", "timed out after "},
@@ -50,62 +48,82 @@ func TestBadHooks(t *testing.T) {
 		"killed":      {"kill -9 $$", "killed by SIGKILL"},
 		"missing":     {"", "no such file"},
 	}
+}
+
+// badSpec has an instance for each bad hook, and one whose hook writes its
+// arguments to out.
+func badSpec(t *testing.T, dir, out string) Spec {
+	t.Helper()
 	s := Spec{Policy: me(), Hooks: []Hooks{{Target: inst("good"), Notify: command(shellScript(t, dir, "good", `echo "$@" >> `+out))}}}
-	for name, b := range bad {
-		path := filepath.Join(dir, name)
+	for name, b := range badHooks() {
+		c := command(filepath.Join(dir, name))
 		if b.script != "" {
 			shellScript(t, dir, name, b.script)
 		}
-		c := command(path)
 		c.Timeout = 700 * time.Millisecond
 		if name == "write" {
 			c.Timeout = 30 * time.Second
 		}
 		s.Hooks = append(s.Hooks, Hooks{Target: inst(name), NotifyMaster: c})
 	}
+	return s
+}
+
+// checkBad looks how a bad hook ended.
+func checkBad(t *testing.T, o Outcome) {
+	t.Helper()
+	if want := badHooks()[o.Target.Name].want; !strings.Contains(o.Result.String(), want) {
+		t.Errorf("%s: %q, want %q", o.Target.Name, o.Result, want)
+	}
+	switch {
+	case o.Target.Name == "write" && !strings.HasSuffix(o.Result.Stderr, "last words"),
+		o.Target.Name == "exit-1" && o.Result.Stderr != "no such volume":
+		t.Errorf("%s: stderr %q", o.Target.Name, o.Result.Stderr)
+	}
+}
+
+// TestBadHooks runs all of them at the same time. The good one must not notice,
+// everything must end, and memory must stay as it is.
+func TestBadHooks(t *testing.T) {
+	noLeaks(t)
+	dir := scriptDir(t)
+	out := filepath.Join(dir, "out")
+	s := badSpec(t, dir, out)
 	ends := make(chan Outcome, 100)
 	m := New(Options{Logger: discard(), Report: func(o Outcome) { ends <- o }})
 	m.Apply(s)
 	started(t, m)
-	var mem runtime.MemStats
-	runtime.ReadMemStats(&mem)
-	before := mem.TotalAlloc
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	for _, h := range s.Hooks {
 		m.tell(h.Target, Master, 1)
 	}
-	left := len(s.Hooks)
-	for i := 0; i < 10 || left > 0; {
-		if i < 10 { // the good one goes on
-			m.tell(inst("good"), State(1+i%2), uint8(i))
-		}
+	const goodRuns = 10
+	for good, bad := 0, len(s.Hooks)-1; good < goodRuns || bad > 0; {
+		var o Outcome
 		select {
-		case o := <-ends:
-			if o.Target.Name == "good" {
-				if i++; !o.Result.OK() {
-					t.Errorf("good hook: %v", o.Result)
-				}
-				if i == 1 {
-					left--
-				}
-				continue
-			}
-			left--
-			if want := bad[o.Target.Name].want; !strings.Contains(o.Result.String(), want) {
-				t.Errorf("%s: %q, want %q", o.Target.Name, o.Result, want)
-			}
-			if o.Target.Name == "write" && !strings.HasSuffix(o.Result.Stderr, "last words") || o.Target.Name == "exit-1" && o.Result.Stderr != "no such volume" {
-				t.Errorf("%s: stderr %q", o.Target.Name, o.Result.Stderr)
-			}
+		case o = <-ends:
 		case <-time.After(30 * time.Second):
-			t.Fatalf("%d hooks have not ended: %+v", left, m.Status().Targets)
+			t.Fatalf("%d hooks have not ended: %+v", bad, m.Status().Targets)
+		}
+		if o.Target.Name != "good" {
+			bad--
+			checkBad(t, o)
+			continue
+		}
+		if good++; !o.Result.OK() {
+			t.Errorf("good hook: %v", o.Result)
+		}
+		if good < goodRuns {
+			m.tell(inst("good"), State(1+good%2), uint8(good))
 		}
 	}
-	runtime.ReadMemStats(&mem)
-	if grown := mem.TotalAlloc - before; grown > 64<<20 {
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
 		t.Errorf("took %d MB", grown>>20)
 	}
-	if len(lines(t, out)) < 10 {
-		t.Errorf("the good hook ran %d times", len(lines(t, out)))
+	if got := lines(t, out); len(got) != goodRuns {
+		t.Errorf("the good hook ran %d times", len(got))
 	}
 	if err := m.Stop(t.Context()); err != nil {
 		t.Error(err)

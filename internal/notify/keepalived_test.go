@@ -96,7 +96,14 @@ func collect(t *testing.T, path string) *fifoContent {
 	t.Helper()
 	f, c := openReader(t, path), &fifoContent{}
 	_ = f.SetReadDeadline(time.Time{})
-	go func() { _, _ = io.Copy(c, f) }()
+	go func() {
+		for { // the end comes early when it was opened before the writer had
+			if _, err := io.Copy(c, f); err != nil {
+				return // closed
+			}
+			<-time.After(5 * time.Millisecond)
+		}
+	}()
 	return c
 }
 
