@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hakeep/checks"
 	"hakeep/internal/config"
 	"hakeep/internal/control"
 	"hakeep/internal/firewall"
@@ -75,6 +76,7 @@ type daemon struct {
 	supervisor *supervisor
 	firewall   keeper
 	tracker    *track.Manager
+	checks     *checks.Runner
 	notifier   *notify.Manager
 	healer     *healer
 	notify     *notifier
@@ -176,6 +178,7 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 		d.host = host
 	}
 	d.tracker = track.New(track.Options{Logger: o.Logger, Update: d.tracked})
+	d.checks = checks.NewRunner(checks.Options{Changed: d.checked})
 	d.notifier = notify.New(notify.Options{Logger: o.Logger})
 	d.healer = newHealer(d.healed)
 	d.current.Store(&inForce{config: cfg, wire: &wire.Config{}, rules: rules(cfg), loaded: d.started})
@@ -220,6 +223,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.supervisor.run(tasks) })
 	g.Go(func() error { return d.firewall.Run(tasks) })
 	g.Go(func() error { return d.tracker.Run(tasks) })
+	g.Go(func() error { return d.checks.Run(tasks) })
 	g.Go(func() error { return d.notifier.Run(tasks) })
 	g.Go(func() error { return server.Run(tasks) })
 	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -142,7 +143,7 @@ func (d *daemon) applySurroundings(cfg *config.Config) error {
 		names = append(names, cfg.Instances[i].Name)
 	}
 	d.supervisor.totals.keep(names)
-	return d.tracker.Apply(trackSpecs(cfg))
+	return errors.Join(d.tracker.Apply(trackSpecs(cfg)), d.checks.Apply(checkSpecs(cfg)))
 }
 
 // applyConfig hands a configuration to the elector and waits until it is in
