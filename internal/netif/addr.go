@@ -142,6 +142,8 @@ type Link struct {
 	// Parent is the index of the interface below it (VLAN, macvlan) if that is
 	// in the same network namespace, or 0. It is 0 for the ends of a veth pair.
 	Parent int
+	// Table is the routing table of a VRF, else 0.
+	Table uint32
 }
 
 // slot is the kernel's identity of an address on a named link: for IPv4 the

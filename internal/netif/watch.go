@@ -28,6 +28,11 @@ const (
 	EventAddr
 	// EventAddrGone says that an address was removed.
 	EventAddrGone
+	// EventItem says that a route or rule appeared or changed; see
+	// Watch.FollowItems.
+	EventItem
+	// EventItemGone says that a route or rule was removed.
+	EventItemGone
 	// EventResync says that events were lost: everything must be read again.
 	EventResync
 )
@@ -43,6 +48,10 @@ func (k EventKind) String() string {
 		return "address"
 	case EventAddrGone:
 		return "address gone"
+	case EventItem:
+		return "route or rule"
+	case EventItemGone:
+		return "route or rule gone"
 	case EventResync:
 		return "resync"
 	}
@@ -58,6 +67,8 @@ type Event struct {
 	Link Link
 	// Addr is the address of EventAddr and EventAddrGone.
 	Addr Installed
+	// Item is the route or rule of EventItem and EventItemGone.
+	Item Item
 }
 
 // Watch receives the kernel's notifications about the links and addresses of
@@ -200,6 +211,8 @@ func (w *Watch) event(m message) (ev Event, ok bool, err error) {
 		}
 		ev.Addr.Link = w.name(ev.Addr.Index)
 		ok = ev.Addr.Link != ""
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		return w.itemEvent(m)
 	}
 	return ev, ok, nil
 }

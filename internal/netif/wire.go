@@ -181,11 +181,7 @@ func parseLink(b []byte) (l Link, ok bool, err error) {
 				l.MAC = [6]byte(v)
 			}
 		case unix.IFLA_LINKINFO:
-			eachAttr(v, func(kind uint16, v []byte) {
-				if kind == unix.IFLA_INFO_KIND {
-					l.Kind = parseName(v)
-				}
-			})
+			l.Kind, l.Table = parseLinkInfo(v)
 		}
 	})
 	if l.Name == "" || l.Index <= 0 {
@@ -200,6 +196,27 @@ func parseLink(b []byte) (l Link, ok bool, err error) {
 	l.Loopback = flags&unix.IFF_LOOPBACK != 0
 	l.Multicast = flags&unix.IFF_MULTICAST != 0
 	return l, true, nil
+}
+
+// parseLinkInfo decodes IFLA_LINKINFO: the kind and, of a VRF, the table.
+func parseLinkInfo(b []byte) (kind string, table uint32) {
+	var data []byte
+	eachAttr(b, func(attr uint16, v []byte) {
+		switch attr {
+		case unix.IFLA_INFO_KIND:
+			kind = parseName(v)
+		case unix.IFLA_INFO_DATA:
+			data = v
+		}
+	})
+	if kind == "vrf" {
+		eachAttr(data, func(attr uint16, v []byte) {
+			if attr == unix.IFLA_VRF_TABLE {
+				table = parseUint32(v)
+			}
+		})
+	}
+	return kind, table
 }
 
 func parseIP(family byte, v []byte) netip.Addr {
