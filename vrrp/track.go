@@ -23,16 +23,23 @@ func (r *Router) trackLinks(in *instance, now time.Duration) (fault bool) {
 	before := in.priority()
 	in.linkWeight = 0
 	for _, t := range in.p.TrackLinks {
-		l := r.links[t.Name]
-		up := l != nil && l.Up
-		if t.Weight == 0 {
-			fault = fault || up == t.Reverse
-			continue
-		}
-		in.linkWeight += TrackedWeight(t.Weight, t.Reverse, up)
+		weight, ill, _ := r.TrackedLink(t)
+		in.linkWeight += weight
+		fault = fault || ill
 	}
 	in.priorityChanged(r, now, before)
 	return fault
+}
+
+// TrackedLink is what a tracked interface adds to the priority now, whether it
+// is a fault, and whether it is up. One that does not exist is down.
+func (r *Router) TrackedLink(t TrackLink) (weight int, fault, up bool) {
+	l := r.links[t.Name]
+	up = l != nil && l.Up
+	if t.Weight == 0 {
+		return 0, up == t.Reverse, up
+	}
+	return TrackedWeight(t.Weight, t.Reverse, up), false, up
 }
 
 // TrackedWeight is what a tracked object adds to the priority: a positive weight

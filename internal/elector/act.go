@@ -244,6 +244,10 @@ func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.In
 			st.Missing = append(st.Missing, a.Prefix)
 		}
 	}
+	for _, t := range p.TrackLinks {
+		weight, fault, up := l.router.TrackedLink(t)
+		st.Tracked = append(st.Tracked, wire.TrackedLink{Name: t.Name, Up: up, Weight: weight, Fault: fault})
+	}
 	m.status(l.clock, now, &st)
 	if st.Standby && !m.hears(now, st.Master, st.DownInterval) {
 		// It follows nobody by a timer, as it shall not take over.

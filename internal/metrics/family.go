@@ -48,7 +48,8 @@ type family struct {
 }
 
 func families() []family {
-	return slices.Concat(daemonFamilies(), electorFamilies(), linkFamilies(), stateFamilies(), timerFamilies(), counterFamilies(), reasonFamilies())
+	return slices.Concat(daemonFamilies(), electorFamilies(), linkFamilies(), stateFamilies(), timerFamilies(), counterFamilies(), reasonFamilies(),
+		trackingFamilies(), notifyFamilies())
 }
 
 // gauge is a metric of one value without labels.

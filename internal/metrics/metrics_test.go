@@ -66,11 +66,24 @@ func document() *status.Document {
 			Sockets:  status.Sockets{Sent: 1010, Received: 2020, SendErrors: 1, Dropped: 3},
 		},
 		Warnings: []string{"VI_U: interface eth2 does not exist"},
-		Links:    []status.Link{{Interface: "eth0", Reasons: map[string]uint64{"vrid": 12, "foreign": 2}}},
+		Tracked:  trackedObjects(),
+		Groups:   []status.Group{{Name: "G1", State: "BACKUP"}},
+		Notify: status.Notify{
+			Targets: []status.NotifyTarget{
+				{Kind: "instance", Name: "VI_1", Running: "notify", Waiting: 1, Runs: 7, Failures: 2, Skipped: 3, Last: &status.NotifyRun{}},
+				{Kind: "group", Name: "G1"},
+			},
+			FIFOs: []status.NotifyFIFO{{Path: "/run/f", Open: true, Waiting: 2, Written: 40, Dropped: 5, ScriptRestarts: 1}},
+			Mail:  &status.NotifyMail{Queued: 1, Sent: 4, Failed: 2, Refused: 3, Dropped: 5},
+		},
+		Links: []status.Link{{Interface: "eth0", Reasons: map[string]uint64{"vrid": 12, "foreign": 2}}},
 		Instances: []status.Instance{
 			{
 				Name: "VI_1", State: "MASTER", Since: now().Add(-time.Hour), Why: "master-timeout", Family: "ipv4", Version: 3, VRID: 51,
-				Interface: "eth0", Group: group, Priority: status.Priority{Effective: 145, Configured: 150},
+				Interface: "eth0", Group: group, Priority: status.Priority{Effective: 145, Configured: 150, Parts: []status.PriorityPart{
+					{Kind: "interface", Name: "eth1", State: "down", Weight: -25, Configured: -25},
+					{Kind: "script", Name: "chk", State: "ok", Weight: 20, Configured: 20},
+				}},
 				Peers:     []status.Peer{{Address: addr("192.0.2.2"), Priority: 100, LastSeen: now().Add(-time.Hour), Adverts: 4}},
 				Intervals: status.Intervals{Configured: 1, Advert: 1, Down: 3.4140625, Skew: 0.4140625},
 				Addresses: status.Addresses{
@@ -97,6 +110,20 @@ func document() *status.Document {
 			},
 			{Name: "VI_new", State: status.StateUnknown, Family: "ipv4", Version: 3, VRID: 8, Interface: "eth0", Group: group},
 		},
+	}
+}
+
+// trackedObjects has one of each kind.
+func trackedObjects() []status.Tracked {
+	value := -26
+	return []status.Tracked{
+		{
+			Kind: "script", Name: "chk", State: "ok", Since: now().Add(-time.Hour),
+			Run: &status.TrackedRun{ExitCode: 0, Duration: 0.012, Runs: 3600, Failures: 60, Timeouts: 1, Skipped: 2},
+		},
+		{Kind: "script", Name: "new", State: "init", Since: now(), Run: &status.TrackedRun{ExitCode: -1}},
+		{Kind: "file", Name: "f", State: "failed", Since: now().Add(-time.Hour), Value: &value, Error: "permission denied"},
+		{Kind: "check", Name: "gateway", State: "failed", Since: now().Add(-time.Minute)},
 	}
 }
 

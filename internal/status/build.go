@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"hakeep/internal/config"
+	"hakeep/internal/notify"
+	"hakeep/internal/track"
 	"hakeep/internal/wire"
 )
 
@@ -24,6 +26,11 @@ type Input struct {
 	Warnings []string
 	// Standby are the instances that are held back, by name.
 	Standby map[string]Standby
+	// Tracked and Parts are what the tracker knows, Notify is the notifier's; nil
+	// for nothing.
+	Tracked []track.Status
+	Parts   map[string][]track.Part
+	Notify  *notify.Status
 }
 
 // Build makes the document. The instances are those of the configuration, in
@@ -34,7 +41,8 @@ func Build(in *Input) *Document {
 		Elector:   Elector{Error: in.Problem, Starts: in.Starts},
 		Warnings:  append([]string{}, in.Warnings...),
 		Instances: make([]Instance, 0, len(in.Config.Instances)),
-		Links:     []Link{},
+		Links:     []Link{}, Tracked: []Tracked{}, Groups: []Group{},
+		Notify: Notify{Targets: []NotifyTarget{}, FIFOs: []NotifyFIFO{}},
 	}
 	states := map[string]*wire.InstanceStatus{}
 	if s := in.Snapshot; s != nil {
@@ -51,6 +59,7 @@ func Build(in *Input) *Document {
 		inst := configured(c)
 		if st := states[c.Name]; st != nil {
 			inst.observe(st)
+			inst.Priority.linkParts(c.Tracks.Interfaces, st.Tracked)
 		}
 		if s, ok := in.Standby[c.Name]; ok {
 			// What main wants; the elector follows within a moment.
@@ -63,6 +72,11 @@ func Build(in *Input) *Document {
 			}
 		}
 		d.Instances = append(d.Instances, inst)
+	}
+	d.addTracking(in)
+	d.addGroups(in.Config.Groups)
+	if in.Notify != nil {
+		d.addNotify(in.Notify, in.Config)
 	}
 	d.OK = d.judge()
 	return d

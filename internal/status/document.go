@@ -27,6 +27,11 @@ type Document struct {
 	// Links counts, for each interface, discarded packets that belong to no
 	// instance.
 	Links []Link `json:"links"`
+	// Tracked is what instances track, Groups are the sync groups, Notify is whom
+	// transitions are told to.
+	Tracked []Tracked `json:"tracked"`
+	Groups  []Group   `json:"groups"`
+	Notify  Notify    `json:"notify"`
 }
 
 // Daemon is the main process.
@@ -183,14 +188,27 @@ type Priority struct {
 	Configured int `json:"configured"`
 	// Owner says that it is the address owner's, which nothing changes.
 	Owner bool `json:"owner,omitempty"`
-	// Parts are what is added to or taken from Configured.
+	// Parts are the tracked objects, with what they add to or take from Configured.
+	// The sum is kept within 1 to 254.
 	Parts []PriorityPart `json:"parts,omitempty"`
 }
 
-// PriorityPart is one weight in a priority.
+// PriorityPart is one tracked object in a priority.
 type PriorityPart struct {
+	// Source is Kind, which is "interface" or as in Tracked, and Name.
 	Source string `json:"source"`
-	Weight int    `json:"weight"`
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+	// State is as in Tracked; of an interface "up" or "down".
+	State string `json:"state"`
+	// Weight is what it adds now.
+	Weight int `json:"weight"`
+	// Configured is the configured weight, 0 for one that means FAULT, and Reverse
+	// turns its meaning around.
+	Configured int  `json:"configured"`
+	Reverse    bool `json:"reverse,omitempty"`
+	// Fault says that it keeps the instance in FAULT now.
+	Fault bool `json:"fault,omitempty"`
 }
 
 // Master is the master that a backup follows.
@@ -289,6 +307,7 @@ func (d *Document) Only(name string) *Document {
 	}
 	only := *d
 	only.Instances = []Instance{*in}
+	only.onlyAround(name)
 	only.OK = only.judge()
 	return &only
 }

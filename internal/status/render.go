@@ -39,6 +39,7 @@ func Render(w io.Writer, d *Document, o RenderOptions) error {
 			hidden = true
 		}
 	}
+	r.around(o.Details)
 	r.links()
 	if hidden {
 		r.line("\nMore about one of them: hakeep status INSTANCE")
@@ -229,6 +230,9 @@ func (r *renderer) details(in *Instance) {
 	}
 	item("router", "%s", in.router())
 	item("priority", "%s", in.Priority.describe())
+	if len(in.Priority.Parts) > 0 {
+		item("tracks", "%s", r.tracks(in.Priority.Parts))
+	}
 	if m := in.Master; m != nil {
 		item("master", "%s, priority %d", m.Address, m.Priority)
 	}
@@ -316,9 +320,12 @@ func (p Priority) describe() string {
 	switch {
 	case p.Owner:
 		s += " (address owner)"
-	case p.Effective != p.Configured || len(p.Parts) > 0:
+	case p.Effective != p.Configured || slices.ContainsFunc(p.Parts, func(part PriorityPart) bool { return part.Weight != 0 }):
 		s += fmt.Sprintf(" (configured %d", p.Configured)
 		for _, part := range p.Parts {
+			if part.Weight == 0 {
+				continue
+			}
 			s += fmt.Sprintf(", %s %+d", part.Source, part.Weight)
 		}
 		s += ")"

@@ -93,3 +93,28 @@ func (m *Manager) Snapshot() []Status {
 	})
 	return list
 }
+
+// Part is what one tracked object has in the [Total] of an instance.
+type Part struct {
+	Ref Ref
+	// Weight is what it adds to the priority now, Fault whether it keeps the
+	// instance in FAULT.
+	Weight int
+	Fault  bool
+	// Pending says that there is no result yet. Objects that a reload has added to
+	// an instance that was ready count as well until then, and are not pending.
+	Pending bool
+}
+
+// Parts is what the total of each instance is made of, in the order of the specs.
+func (m *Manager) Parts() map[string][]Part {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parts := make(map[string][]Part, len(m.instances))
+	for name, in := range m.instances {
+		for _, ref := range in.refs {
+			parts[name] = append(parts[name], share(ref, m.trackers[ref.ID].outcome, in.assume))
+		}
+	}
+	return parts
+}

@@ -64,17 +64,23 @@ type Total struct {
 func Sum(refs []Ref, outcome func(ID) Outcome, assume bool) Total {
 	total := Total{Ready: true}
 	for _, ref := range refs {
-		o := outcome(ref.ID)
-		if !o.Known {
-			if !assume {
-				total.Ready = total.Ready && ref.Weight != 0
-				continue
-			}
-			o = Outcome{Known: ref.ID.Kind != KindFile, OK: !ref.Reverse}
-		}
-		weight, fault := Weight(ref, o)
-		total.Weight += weight
-		total.Fault = total.Fault || fault
+		part := share(ref, outcome(ref.ID), assume)
+		total.Weight += part.Weight
+		total.Fault = total.Fault || part.Fault
+		total.Ready = total.Ready && !(part.Pending && ref.Weight == 0)
 	}
 	return total
+}
+
+// share is what one object has in a [Total].
+func share(ref Ref, o Outcome, assume bool) Part {
+	if !o.Known {
+		if !assume {
+			return Part{Ref: ref, Pending: true}
+		}
+		o = Outcome{Known: ref.ID.Kind != KindFile, OK: !ref.Reverse}
+	}
+	p := Part{Ref: ref}
+	p.Weight, p.Fault = Weight(ref, o)
+	return p
 }

@@ -41,7 +41,9 @@ type InstanceStatus struct {
 	Lingering bool     `json:",omitempty"`
 	Faults    []string `json:",omitempty"`
 	Priority  uint8
-	Source    netip.Addr `json:",omitzero"`
+	// Tracked are the tracked interfaces, in the order of the configuration.
+	Tracked []TrackedLink `json:",omitempty"`
+	Source  netip.Addr    `json:",omitzero"`
 	// Master and MasterPriority are those of the master that a backup follows; one
 	// that is held back has none when no advert came for the master down time.
 	Master         netip.Addr `json:",omitzero"`
@@ -61,6 +63,16 @@ type InstanceStatus struct {
 	// this one was master, and the time that they overlapped.
 	DoubleMaster        uint64
 	DoubleMasterSeconds float64
+}
+
+// TrackedLink is an interface that an instance tracks.
+type TrackedLink struct {
+	Name string
+	Up   bool
+	// Weight is what it adds to the priority now, Fault whether it keeps the
+	// instance in FAULT.
+	Weight int
+	Fault  bool
 }
 
 // Counters are those of RFC 8347, and one for each reason of the receive checks.
