@@ -129,7 +129,7 @@ var invariants = [...]Invariant{
 	InvRate: {
 		Name:   "rate",
 		Rule:   "Four adverts in a row of one mastership take at least an interval, less lateness.",
-		Given:  "Whatever peers send. Reloads, taking over and leaving add one each.",
+		Given:  "Whatever peers send; the process ran. Reloads, taking over, installed addresses and leaving add one each.",
 		Source: "vrrp-facts.md 1.4: answers must be bounded",
 	},
 	InvAnswer: {

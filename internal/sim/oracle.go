@@ -11,6 +11,8 @@ func (s *seat) hear(now time.Duration, a *vrrp.Action) {
 	switch {
 	case s.taking && a.Priority < s.priority:
 		return // it is as good as master
+	case a.Priority == 0 && s.p.SyncGroup != "" && now >= s.earliest():
+		return // it wants to be master already, and waits for the others
 	case a.Priority == 0:
 		s.wait, s.silence = waitsSkew, now
 		return
@@ -117,7 +119,7 @@ func (s *seat) lingerBound() time.Duration {
 
 // lingered examines the end of a linger.
 func (m *monitor) lingered(p *process, s *seat, now time.Duration) {
-	if s.lingers && s.host.woke < s.lingerBy-s.lingerBound() && now > s.lingerBy+m.slack(p) {
+	if s.lingers && s.host.woke < s.lingerBy-s.lingerBound() && now > s.lingerBy+2*m.slack(p) {
 		m.fail(InvLinger, s, "kept its addresses %v too long", now-s.lingerBy)
 	}
 }
@@ -237,6 +239,10 @@ func (m *monitor) count(p *process, s *seat, now time.Duration, ev vrrp.Event) {
 		return
 	}
 	m.keepsBeat(p, s, now)
+	if !s.step.ran {
+		s.sends = [3]time.Duration{} // one is late, the next one is not
+		return
+	}
 	if first := s.sends[0]; first != 0 && now-first < s.p.Interval-m.slack(p) {
 		m.fail(InvRate, s, "four adverts within %v", now-first)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"hakeep/arp"
@@ -39,15 +40,17 @@ func randomSpec(rng *rand.Rand) *Spec {
 	for n := range routers {
 		addRouter(rng, s, n, time.Duration(base))
 	}
-	if routers > 1 && chance(rng, 20) {
+	same := !slices.ContainsFunc(s.Hosts, func(h HostSpec) bool { return len(h.Instances) != routers })
+	if routers > 1 && same && chance(rng, 35) {
 		group(s)
 	}
 	s.Clients = []ClientSpec{{Name: "c1", Port: "eth0"}, {Name: "c2", Port: "eth0", Locktime: true}}
 	return s
 }
 
-// group puts all instances of each host into one sync group. The members of a
-// host are equally good, else no host might be better as a whole.
+// group puts all instances of each host into one sync group. Every host has all
+// of them, and the members of a host are equally good, else no host might be
+// better as a whole.
 func group(s *Spec) {
 	for i := range s.Hosts {
 		list := s.Hosts[i].Instances

@@ -100,6 +100,16 @@ func (w *World) seamlessAddrs(h *Host) map[netip.Addr]*virtualRouter {
 	return all
 }
 
+// seatOf is the part of a host in the virtual router; nil if it has none.
+func (vr *virtualRouter) seatOf(h *Host) *seat {
+	for _, s := range vr.seats {
+		if s.host == h {
+			return s
+		}
+	}
+	return nil
+}
+
 func (s *seat) inst() *Instance { return s.host.proc.members[s.id].inst }
 
 // gapBound is the longest time without a master after m fails in this way.
@@ -113,7 +123,7 @@ func (w *World) gapBound(vr *virtualRouter, m *seat, kind FaultKind) (bound time
 		wait := time.Duration(0)
 		for _, o := range s.host.proc.seats {
 			if o == s || s.p.SyncGroup != "" && o.p.SyncGroup == s.p.SyncGroup {
-				wait = max(wait, o.waitAfter(m, kind))
+				wait = max(wait, o.waitAfter(o.vr.seatOf(m.host), kind))
 			}
 		}
 		// The clock of the backup may be slow.
@@ -125,7 +135,7 @@ func (w *World) gapBound(vr *virtualRouter, m *seat, kind FaultKind) (bound time
 
 // waitAfter is how long a backup waits after its master m has failed.
 func (s *seat) waitAfter(m *seat, kind FaultKind) time.Duration {
-	if kind != FaultLeave && kind != FaultStandby {
+	if m == nil || kind != FaultLeave && kind != FaultStandby {
 		return masterDown(s.p, s.priority, s.learned)
 	}
 	learned := s.learned
