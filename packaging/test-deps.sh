@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests need: the peer to test against and
 # the tools to look with.
 set -eu
-packages="iproute2 keepalived nftables tcpdump"
+packages="gcc libc6-dev iproute2 iputils-ping keepalived nftables tcpdump"
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
