@@ -1,6 +1,7 @@
 package elector
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,6 +20,8 @@ type member struct {
 	// those that are, with how to announce them.
 	install   bool
 	installed map[netif.Key]arp.Target
+	// refused are routes and rules that should be in the kernel and are not.
+	refused map[string]bool
 	// packets are the adverts that were sent last, ready to be sent again, and
 	// what they were built from.
 	packets []*vrrpnet.Prepared
@@ -43,7 +46,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 		m := l.members[a.ID]
 		switch a.Kind {
 		case vrrp.Added:
-			l.members[a.ID] = &member{inst: l.instanceOf(a.Params), installed: map[netif.Key]arp.Target{}}
+			l.members[a.ID] = &member{inst: l.instanceOf(a.Params), installed: map[netif.Key]arp.Target{}, refused: map[string]bool{}}
 			l.socketsDue = true
 			continue
 		case vrrp.Discarded:
@@ -248,6 +251,7 @@ func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.In
 		weight, fault, up := l.router.TrackedLink(t)
 		st.Tracked = append(st.Tracked, wire.TrackedLink{Name: t.Name, Up: up, Weight: weight, Fault: fault})
 	}
+	st.Refused = slices.Sorted(maps.Keys(m.refused))
 	m.status(l.clock, now, &st)
 	if st.Standby && !m.hears(now, st.Master, st.DownInterval) {
 		// It follows nobody by a timer, as it shall not take over.

@@ -12,6 +12,7 @@ import (
 	"hakeep/arp"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
+	"hakeep/vrrp"
 )
 
 // resyncEvery is how often everything is read again, against changes that the
@@ -33,10 +34,13 @@ const (
 	addrNote                                // only the text counts
 )
 
-// addrResult tells the loop what happened to an address.
+// addrResult tells the loop what happened to an address, a route or a rule.
 type addrResult struct {
 	kind addrResultKind
 	key  netif.Key
+	// item identifies a route or rule, owners are the instances that want it.
+	item   string
+	owners []vrrp.ID
 	// target is how to announce it; Link is 0 where that is not possible.
 	target arp.Target
 	// level and text are for the journal, if not empty.
@@ -48,9 +52,14 @@ type addrThread struct {
 	clock  clock
 	kernel *netif.Kernel
 	rec    *netif.Reconciler
+	items  *itemKeeper
 	inbox  *inbox
 	slot   *desiredSlot
 	rt     realtime
+
+	// static tells the watch thread which addresses with our mark are the
+	// host's own all the same.
+	static func(*wire.Config) error
 
 	groups  *netif.Groups
 	config  *wire.Config
@@ -84,6 +93,7 @@ func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realti
 		Warn:       t.warn,
 		Superseded: s.waiting,
 	})
+	t.items = newItemKeeper(k, t.give)
 	return t
 }
 
@@ -111,10 +121,12 @@ func (t *addrThread) run(ctx context.Context) error {
 		case <-retry.C:
 			t.waited(t.clock.now())
 			t.note(t.rec.Tick(t.clock.now()))
+			t.note(t.items.rec.Tick(t.clock.now()))
 		case <-resync.C:
 			t.note(t.rec.Resync(t.clock.now()))
+			t.note(t.items.resync(t.clock.now()))
 		}
-		at, pending := t.rec.NextDeadline()
+		at, pending := t.nextDeadline()
 		if len(t.unready) > 0 {
 			now := t.clock.now()
 			retry.Reset(readyLimit)
@@ -138,22 +150,39 @@ func (t *addrThread) turn() {
 	if config != nil {
 		t.config = config
 		t.rec.SetOwned(ownedBy(config, t.kernel.MarksSupported()))
+		t.note(t.items.configure(config))
+		t.note(t.static(config))
 	}
 	if t.linkEvents(events) || config != nil {
 		t.joinGroups()
 	}
 	if desired != nil {
 		t.routers = map[string]bool{} // forwarding may have been switched
+		t.note(t.items.withdraw(desired.items))
 		err := t.rec.Sync(t.clock.now(), desired.addrs)
 		if errors.Is(err, netif.ErrSuperseded) {
 			err = nil // the newer one is in the slot and has woken us
 		}
 		t.final = desired.final
 		t.note(err)
+		t.flush() // announcing does not wait for routes
+		if !t.slot.waiting() {
+			t.note(t.items.sync(t.clock.now()))
+		}
 	}
 	if len(events) > 0 {
 		t.note(t.rec.HandleEvents(t.clock.now(), events))
+		t.note(t.items.rec.HandleEvents(t.clock.now(), events))
 	}
+}
+
+// nextDeadline is when one of the reconcilers has something to do.
+func (t *addrThread) nextDeadline() (at time.Duration, ok bool) {
+	at, ok = t.rec.NextDeadline()
+	if other, also := t.items.rec.NextDeadline(); also && (!ok || other < at) {
+		return other, true
+	}
+	return at, ok
 }
 
 // ownedBy is which addresses may be removed: those with our mark that the
@@ -168,6 +197,9 @@ func ownedBy(c *wire.Config, marks bool) func(netif.Installed) bool {
 		for _, a := range c.Instances[i].Addresses {
 			named[a.Key()] = true
 		}
+	}
+	for _, a := range c.Static.Addresses {
+		named[a.Key()] = true
 	}
 	return func(in netif.Installed) bool {
 		return (in.Proto == netif.Protocol || !marks) && named[in.Key()]

@@ -91,6 +91,7 @@ func open(o Options, rt realtime) (*elector, error) {
 	e.loop.onDone = func() { close(e.left) }
 	e.watcher = &watcher{watch: watch, kernel: reader, table: newLinkTable(), inbox: box, addrs: slot}
 	e.addrs = newAddrThread(c, writer, box, slot, rt)
+	e.addrs.static, e.addrs.items.follow = e.watcher.static, watch.FollowItems
 	e.control = newControl(box, j, listener)
 	return e, e.watcher.first()
 }

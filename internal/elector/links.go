@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"hakeep/internal/netif"
+	"hakeep/internal/wire"
 	"hakeep/vrrp"
 )
 
@@ -16,6 +19,8 @@ import (
 // owns it.
 type linkTable struct {
 	links map[int]*linkEntry // by index
+	// static are addresses that carry our mark and do not move.
+	static map[netif.Key]bool
 }
 
 type linkEntry struct {
@@ -34,7 +39,7 @@ func (t *linkTable) reset(links []netif.Link, addrs []netif.Installed) linksMsg 
 		t.links[l.Index] = &linkEntry{link: l}
 	}
 	for _, a := range addrs {
-		if e := t.links[a.Index]; e != nil && usable(a) {
+		if e := t.links[a.Index]; e != nil && t.usable(a) {
 			e.addrs = append(e.addrs, a.Prefix.Addr())
 		}
 	}
@@ -55,9 +60,13 @@ func (t *linkTable) reset(links []netif.Link, addrs []netif.Installed) linksMsg 
 }
 
 // usable reports whether adverts may leave from an address. The virtual ones,
-// which carry our mark, are none of the link's own.
-func usable(a netif.Installed) bool {
-	return !a.Tentative && !a.DADFailed && a.Proto != netif.Protocol
+// which carry our mark, are none of the link's own, unless they are static.
+func (t *linkTable) usable(a netif.Installed) bool {
+	return !a.Tentative && !a.DADFailed && t.own(a)
+}
+
+func (t *linkTable) own(a netif.Installed) bool {
+	return a.Proto != netif.Protocol || t.static[a.Key()]
 }
 
 // event notes an event and returns what changed for the Router.
@@ -79,11 +88,11 @@ func (t *linkTable) event(ev netif.Event) (msg linksMsg, changed bool) {
 		}
 		addr := ev.Addr.Prefix.Addr()
 		at := slices.Index(e.addrs, addr)
-		want := ev.Kind == netif.EventAddr && usable(ev.Addr)
+		want := ev.Kind == netif.EventAddr && t.usable(ev.Addr)
 		switch {
 		case want && at < 0:
 			e.addrs = append(slices.Clip(e.addrs), addr)
-		case !want && at >= 0 && ev.Addr.Proto != netif.Protocol:
+		case !want && at >= 0 && t.own(ev.Addr):
 			e.addrs = slices.Delete(slices.Clone(e.addrs), at, at+1)
 		default:
 			return msg, false
@@ -119,11 +128,33 @@ func (e *linkEntry) vrrp() vrrp.Link {
 // watcher reads netlink and tells the loop of links, and the address thread of
 // everything.
 type watcher struct {
-	watch  *netif.Watch
+	watch *netif.Watch
+	inbox *inbox
+	addrs *desiredSlot
+
+	mu     sync.Mutex // guards what follows
 	kernel *netif.Kernel
 	table  *linkTable
-	inbox  *inbox
-	addrs  *desiredSlot
+}
+
+// static takes the static addresses of a configuration as the links' own. It is
+// called by the address thread.
+func (w *watcher) static(c *wire.Config) error {
+	set := make(map[netif.Key]bool, len(c.Static.Addresses))
+	for _, a := range c.Static.Addresses {
+		set[a.Key()] = true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if maps.Equal(set, w.table.static) {
+		return nil
+	}
+	w.table.static = set
+	msg, err := w.read()
+	if err == nil {
+		w.inbox.post(msg)
+	}
+	return err
 }
 
 // first reads the present state, before anything else is decided.
@@ -154,6 +185,8 @@ func (w *watcher) run(ctx context.Context) error {
 	defer cancel()
 	err := w.watch.Run(ctx, func(ev netif.Event) {
 		w.addrs.event(ev)
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if ev.Kind != netif.EventResync {
 			if msg, changed := w.table.event(ev); changed {
 				w.inbox.post(msg)

@@ -336,9 +336,18 @@ func (l *loop) log(level, text string) {
 // desired is what the address thread shall bring about.
 func (l *loop) desired() desiredAddrs {
 	d := desiredAddrs{final: l.stopping && !l.router.Leaving()}
+	if s := &l.config.Static; !d.final {
+		d.addrs = append(d.addrs, s.Addresses...)
+		for _, it := range netif.Items(s.Routes, s.Rules) {
+			d.items = append(d.items, desiredItem{item: it, static: true})
+		}
+	}
 	for _, s := range l.router.Snapshot(nil) {
 		if m := l.members[s.ID]; m != nil && m.install {
 			d.addrs = append(d.addrs, m.inst.Addresses...)
+			for _, it := range netif.Items(m.inst.Routes, m.inst.Rules) {
+				d.items = append(d.items, desiredItem{item: it, owner: s.ID})
+			}
 		}
 	}
 	return d
@@ -349,6 +358,10 @@ func (l *loop) desired() desiredAddrs {
 func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 	fresh := map[vrrp.ID][]arp.Target{}
 	for _, res := range msg.results {
+		if res.item != "" {
+			l.itemResult(now, &res)
+			continue
+		}
 		id := l.byKey[res.key]
 		m := l.members[id]
 		name := ""
@@ -377,6 +390,30 @@ func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 	}
 	for id, targets := range fresh {
 		l.sched.Begin(now, uint32(id), arp.CauseAdded, l.members[id].inst.Announce, targets)
+	}
+}
+
+// itemResult notes what happened to a route or rule. Where others keep removing
+// it, the instances that want it have a fault, as with an address.
+func (l *loop) itemResult(now time.Duration, res *addrResult) {
+	name := ""
+	for _, id := range res.owners {
+		m := l.members[id]
+		if m == nil {
+			continue
+		}
+		name = m.inst.Params.Name
+		if res.kind == addrInstalled || res.kind == addrRemoved {
+			delete(m.refused, res.item)
+		} else {
+			m.refused[res.item] = true
+		}
+		if res.kind == addrTaken && m.install {
+			l.act(now, l.router.Step(now, vrrp.AddressTaken{ID: id}))
+		}
+	}
+	if res.text != "" {
+		l.journal.add(wire.Event{Kind: wire.EventAddress, Instance: name, Level: res.level, Text: res.text})
 	}
 }
 

@@ -5,13 +5,23 @@ import (
 
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
+	"hakeep/vrrp"
 )
 
 // desiredAddrs is what shall be in the kernel.
 type desiredAddrs struct {
 	addrs []netif.Addr
+	items []desiredItem
 	// final says that nothing will be wanted after this: the elector leaves.
 	final bool
+}
+
+// desiredItem is a route or rule that shall be in the kernel.
+type desiredItem struct {
+	item netif.Item
+	// owner is the instance that wants it, if not static.
+	owner  vrrp.ID
+	static bool
 }
 
 // desiredSlot is how the loop and the watch thread reach the address thread.

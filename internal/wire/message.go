@@ -59,6 +59,10 @@ type Config struct {
 	// Leftovers names the addresses that an earlier run may have left behind:
 	// marked as ours and named here, they are removed.
 	Leftovers []netif.Key
+	// LeftItems is the same for routes and rules.
+	LeftItems LeftItems
+	// Static is in the kernel from the start to the end.
+	Static Static
 	// Standby names the instances that are held back. It counts for those that
 	// are new; the others are told by Standby messages.
 	Standby []string `json:",omitempty"`
@@ -81,9 +85,27 @@ type Instance struct {
 	// Addresses are what to install while master: those of Params.Addrs and
 	// Params.Excluded with all that the kernel has to know.
 	Addresses []netif.Addr
-	Announce  arp.Settings
+	// Routes and Rules are in the kernel while master: routes after the
+	// addresses, rules after the routes, removed the other way round.
+	Routes   []netif.Route
+	Rules    []netif.Rule
+	Announce arp.Settings
 	// TTL is the TTL or hop limit of adverts.
 	TTL int
+}
+
+// Static are the addresses, routes and rules that do not depend on who is
+// master (static_ipaddress, static_routes, static_rules).
+type Static struct {
+	Addresses []netif.Addr
+	Routes    []netif.Route
+	Rules     []netif.Rule
+}
+
+// LeftItems identify routes and rules.
+type LeftItems struct {
+	Routes []netif.RouteKey
+	Rules  []netif.Rule
 }
 
 // SnapshotRequest asks for a Snapshot.
@@ -142,8 +164,8 @@ const (
 	EventPriority EventKind = "priority"
 	// EventGroup is a transition of the sync group Group.
 	EventGroup EventKind = "group"
-	// EventAddress is an address that could not be installed, was put back, or is
-	// taken away by others.
+	// EventAddress is an address, route or rule that could not be installed, was
+	// put back, or is taken away by others.
 	EventAddress EventKind = "address"
 	// EventLog is a fact about the elector itself.
 	EventLog EventKind = "log"

@@ -56,7 +56,9 @@ type InstanceStatus struct {
 	// Installed are the addresses that are in the kernel.
 	Installed []netip.Prefix `json:",omitempty"`
 	// Missing are those that should be.
-	Missing  []netip.Prefix `json:",omitempty"`
+	Missing []netip.Prefix `json:",omitempty"`
+	// Refused are routes and rules that should be there and are not.
+	Refused  []string `json:",omitempty"`
 	Counters Counters
 	Peers    []Peer `json:",omitempty"`
 	// DoubleMaster is the number of times that another master was heard while
