@@ -203,6 +203,7 @@ func (c *control) tell(ctx context.Context, wc *wire.Conn, seq uint64) {
 			seq = events[i].Seq
 		}
 		if len(events) > 0 {
+			c.collect(4096 * len(events)) // what led to them, too
 			continue
 		}
 		select {
