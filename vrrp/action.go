@@ -18,7 +18,8 @@ const (
 	// Remove asks for the addresses to be taken off.
 	Remove
 	// Linger asks to keep the addresses and to announce nothing any more, until
-	// Remove: the winner is not known to have them.
+	// Remove or Announce: the winner is not known to have them, or a master that
+	// slept does not know whether there is one.
 	Linger
 	// AnnounceAgain asks for the addresses to be announced once more.
 	AnnounceAgain

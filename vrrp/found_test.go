@@ -122,3 +122,39 @@ func TestLateMasterIsToldOfItsAddresses(t *testing.T) {
 		t.Errorf("%v", kinds(a))
 	}
 }
+
+// TestLateMasterIsSilent: what it had planned to announce would draw the
+// neighbours away from the router that has taken over. It announces again when it
+// goes on, also when that is because the other one leaves.
+func TestLateMasterIsSilent(t *testing.T) {
+	t.Parallel()
+	woken := func(t *testing.T) (*Router, *Params, time.Duration) {
+		p := planned(150)
+		r, now := plannedMaster(t, p)
+		now += 60 * second
+		a := r.Step(now, Timeout{})
+		if k := kinds(a); k[len(k)-1] != Linger {
+			t.Fatalf("%v", k)
+		}
+		return r, p, now
+	}
+	t.Run("nobody is there", func(t *testing.T) {
+		t.Parallel()
+		r, _, now := woken(t)
+		for at := now; at < now+1500*ms; at += ms {
+			if a := r.Step(at, Timeout{}); len(a) != 0 {
+				t.Fatalf("after %v: %v", at-now, kinds(a))
+			}
+		}
+		if a := r.Step(now+1500*ms, Timeout{}); !has(a, SendAdvert) || !has(a, Announce) {
+			t.Errorf("%v", kinds(a))
+		}
+	})
+	t.Run("the other one leaves", func(t *testing.T) {
+		t.Parallel()
+		r, p, now := woken(t)
+		if a := hearOn(r, now+ms, p, 2, "192.0.2.9", 0); !has(a, SendAdvert) || !has(a, Announce) {
+			t.Errorf("%v", kinds(a))
+		}
+	})
+}

@@ -47,7 +47,7 @@ func (in *instance) dropMastership(r *Router) {
 func (in *instance) masterTimeout(r *Router, now time.Duration, paced bool) {
 	due := in.timer
 	if in.late(now) && now-due > graceInterval(in.p.Interval) {
-		in.listen(now)
+		in.listen(r, now)
 		return
 	}
 	if in.rogueSince != 0 {
@@ -66,10 +66,13 @@ func (in *instance) masterTimeout(r *Router, now time.Duration, paced bool) {
 	in.arm(due, waitAdvert)
 }
 
-// listen puts off the next advert.
-func (in *instance) listen(now time.Duration) {
+// listen puts off the next advert, and all announcements: they would draw the
+// neighbours away from the router that has taken over.
+func (in *instance) listen(r *Router, now time.Duration) {
 	in.arm(now+listenInterval(in.p.Interval)-in.p.Interval, waitAdvert)
 	in.graced = true
+	in.reannounce, in.settle = Forever, Forever
+	r.emit(Action{Kind: Linger, ID: in.id})
 }
 
 // masterAdvert is the reception of an advert in Master (RFC 9568, 6.4.3).
@@ -77,8 +80,13 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 	if a.Priority == 0 {
 		// The sender was master until now: neighbours may look for the addresses
 		// there.
+		listens := in.graced
 		in.reply(r, now)
-		in.heal(r, now)
+		if listens {
+			r.emit(Action{Kind: Announce, ID: in.id}) // it had fallen silent
+		} else {
+			in.heal(r, now)
+		}
 		return
 	}
 	if in.late(now) {

@@ -256,7 +256,7 @@ func TestLateMaster(t *testing.T) {
 	t.Run("hears nobody", func(t *testing.T) {
 		t.Parallel()
 		h, sent := late(t)
-		h.expect(h.step(sent+60*second, Timeout{}), "")
+		h.expect(h.step(sent+60*second, Timeout{}), "linger")
 		h.expectState(Master, CauseMasterTimeout, sent+61*second+500*ms)
 		h.expect(h.step(sent+61*second+500*ms, Timeout{}), "send 100, announce")
 		h.expectState(Master, CauseMasterTimeout, sent+62*second+500*ms)
@@ -264,7 +264,7 @@ func TestLateMaster(t *testing.T) {
 	t.Run("hears another one while it listens", func(t *testing.T) {
 		t.Parallel()
 		h, sent := late(t)
-		h.expect(h.step(sent+60*second, Timeout{}), "")
+		h.expect(h.step(sent+60*second, Timeout{}), "linger")
 		h.expect(h.hear(sent+60*second+500*ms, lowerAddr, 50), "accepted 50, remove, MASTER>BACKUP late")
 	})
 	t.Run("a reload does not end the listening", func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestLateMaster(t *testing.T) {
 			if at > 60*second {
 				h.step(sent+60*second, Timeout{})
 			}
-			h.expect(h.reload(sent+at, with(p, func(p *Params) { p.Priority = 120 })), "install")
+			h.expect(h.reload(sent+at, with(p, func(p *Params) { p.Priority = 120 })), "linger, install")
 			h.expectState(Master, CauseMasterTimeout, sent+at+second+500*ms)
 		}
 	})

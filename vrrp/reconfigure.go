@@ -175,7 +175,7 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 		return
 	}
 	if late {
-		in.listen(now)
+		in.listen(r, now)
 	} else {
 		// Peers learn the new priority, interval and addresses at once.
 		in.advertise(r, now, in.priority())
