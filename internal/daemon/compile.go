@@ -47,8 +47,10 @@ func compile(cfg *config.Config, owned []netif.Key) *wire.Config {
 		}
 		c.LinkDelays[d.Link] = wire.LinkDelay{Down: d.Down, Up: d.Up}
 	}
+	c.Static = compileStatic(cfg)
 	c.Digest = digest(c)
 	c.Leftovers = union(owned, keys(c))
+	c.LeftItems = items(c)
 	return c
 }
 
@@ -100,6 +102,7 @@ func compileInstance(in *config.Instance) wire.Instance {
 		p.Excluded = append(p.Excluded, a.Prefix.Addr())
 		out.Addresses = append(out.Addresses, compileAddress(a))
 	}
+	out.Routes, out.Rules = compileRoutes(in.Routes), compileRules(in.Rules)
 	planMoves(in, p, out.Addresses)
 	compileTracking(in, p)
 	return out
@@ -168,6 +171,11 @@ func promote(cfg *config.Config) []string {
 			links[in.Interface] = true
 		}
 	}
+	for _, a := range cfg.StaticAddresses {
+		if a.Prefix.Addr().Is4() {
+			links[a.Dev] = true
+		}
+	}
 	return slices.Sorted(maps.Keys(links))
 }
 
@@ -217,6 +225,7 @@ func startupDelay(g *config.Global, sinceStart, sinceBoot time.Duration) time.Du
 func digest(c *wire.Config) string {
 	plain := *c
 	plain.Digest, plain.StartupDelay, plain.Leftovers = "", 0, nil
+	plain.LeftItems = wire.LeftItems{}
 	text, err := json.Marshal(&plain)
 	if err != nil {
 		panic(fmt.Sprintf("daemon: digest: %v", err)) // plain values only
@@ -232,6 +241,9 @@ func keys(c *wire.Config) []netif.Key {
 		for _, a := range c.Instances[i].Addresses {
 			all = append(all, a.Key())
 		}
+	}
+	for _, a := range c.Static.Addresses {
+		all = append(all, a.Key())
 	}
 	return union(all, nil)
 }

@@ -23,7 +23,7 @@ func TestStartAndStop(t *testing.T) {
 	r := newRig(t, vi1)
 	left := netif.Key{Link: "eth7"}
 	left.Prefix = compile(parse(t, vi2), nil).Leftovers[0].Prefix
-	if err := writeOwned(r.dir, []netif.Key{left}); err != nil {
+	if err := writeOwned(r.dir, []netif.Key{left}, wire.LeftItems{}); err != nil {
 		t.Fatal(err)
 	}
 	r.start()

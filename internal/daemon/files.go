@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hakeep/internal/netif"
+	"hakeep/internal/wire"
 )
 
 // Files in the runtime directory.
@@ -67,32 +68,35 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// ownedFile is the ownership file: which addresses this daemon put, or may
-// have put, into the kernel. It is written before an elector learns of them, so
-// that a start after the death of everything knows what was left behind, also
+// ownedFile is the ownership file: which addresses, routes and rules this
+// daemon put, or may have put, into the kernel. It is written before an elector
+// learns of them, so that a start after the death of everything knows what was left behind, also
 // when the configuration has changed meanwhile.
 type ownedFile struct {
-	Version   int         `json:"version"`
-	Addresses []netif.Key `json:"addresses"`
+	Version   int              `json:"version"`
+	Addresses []netif.Key      `json:"addresses"`
+	Routes    []netif.RouteKey `json:"routes,omitempty"`
+	Rules     []netif.Rule     `json:"rules,omitempty"`
 }
 
 const ownedVersion = 1
 
 // readOwned reads the ownership file of a runtime directory; without one
 // nothing is owned.
-func readOwned(dir string) ([]netif.Key, error) {
+func readOwned(dir string) ([]netif.Key, wire.LeftItems, error) {
 	var f ownedFile
 	if err := readJSON(filepath.Join(dir, ownedName), &f); err != nil {
-		return nil, fmt.Errorf("read ownership file: %w", err)
+		return nil, wire.LeftItems{}, fmt.Errorf("read ownership file: %w", err)
 	}
 	if f.Version > ownedVersion {
-		return nil, fmt.Errorf("read ownership file: version %d is of a newer hakeep", f.Version)
+		return nil, wire.LeftItems{}, fmt.Errorf("read ownership file: version %d is of a newer hakeep", f.Version)
 	}
-	return f.Addresses, nil
+	return f.Addresses, wire.LeftItems{Routes: f.Routes, Rules: f.Rules}, nil
 }
 
-func writeOwned(dir string, keys []netif.Key) error {
-	if err := writeJSON(filepath.Join(dir, ownedName), ownedFile{Version: ownedVersion, Addresses: keys}); err != nil {
+func writeOwned(dir string, keys []netif.Key, left wire.LeftItems) error {
+	f := ownedFile{Version: ownedVersion, Addresses: keys, Routes: left.Routes, Rules: left.Rules}
+	if err := writeJSON(filepath.Join(dir, ownedName), f); err != nil {
 		return fmt.Errorf("write ownership file: %w", err)
 	}
 	return nil

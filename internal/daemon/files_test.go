@@ -5,39 +5,45 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"hakeep/internal/netif"
 	"hakeep/internal/status"
+	"hakeep/internal/wire"
 )
 
 func TestOwned(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if got, err := readOwned(dir); err != nil || got != nil {
+	if got, _, err := readOwned(dir); err != nil || got != nil {
 		t.Errorf("without a file: %v, %v", got, err)
 	}
 	want := []netif.Key{
 		{Link: "eth0", Prefix: netip.MustParsePrefix("192.0.2.10/24")},
 		{Link: "eth0.100", Prefix: netip.MustParsePrefix("fe80::10/64")},
 	}
-	if err := writeOwned(dir, want); err != nil {
+	left := wire.LeftItems{
+		Routes: []netif.RouteKey{{Table: 254, Dst: netip.MustParsePrefix("10.0.0.0/8")}},
+		Rules:  []netif.Rule{{From: netip.MustParsePrefix("10.0.0.0/8"), Table: 100, Priority: 1000}},
+	}
+	if err := writeOwned(dir, want, left); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(filepath.Join(dir, ownedName))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("got %v, %v", info, err)
 	}
-	if got, err := readOwned(dir); err != nil || !slices.Equal(got, want) {
-		t.Errorf("got %v, %v", got, err)
+	if got, items, err := readOwned(dir); err != nil || !slices.Equal(got, want) || !reflect.DeepEqual(items, left) {
+		t.Errorf("got %v, %v, %v", got, items, err)
 	}
 	for _, text := range []string{"{", `{"version": 2}`} {
 		if err := os.WriteFile(filepath.Join(dir, ownedName), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readOwned(dir); err == nil {
+		if got, _, err := readOwned(dir); err == nil {
 			t.Errorf("%s: got %v", text, got)
 		}
 	}

@@ -28,6 +28,8 @@ type inForce struct {
 	// before are addresses of the configuration before this one: an elector that
 	// dies early may leave them behind.
 	before []netif.Key
+	// beforeItems are its routes and rules.
+	beforeItems wire.LeftItems
 	// problems are what is not in force, such as a socket that the elector could
 	// not open.
 	problems []string
@@ -45,15 +47,16 @@ type outcome struct {
 
 // start brings the first configuration into force.
 func (d *daemon) start(ctx context.Context, cur *inForce) outcome {
-	owned, err := readOwned(d.opts.RuntimeDir)
+	owned, ownedItems, err := readOwned(d.opts.RuntimeDir)
 	if err != nil {
 		// Better some address stays behind than that nobody answers for the others.
 		d.log.Error("leftovers of an earlier run are not known", "err", err)
 	}
 	next := *cur
 	next.wire = compile(cur.config, owned)
-	next.before = owned
-	if err := writeOwned(d.opts.RuntimeDir, next.wire.Leftovers); err != nil {
+	next.wire.LeftItems = unionItems(ownedItems, next.wire.LeftItems)
+	next.before, next.beforeItems = owned, ownedItems
+	if err := writeOwned(d.opts.RuntimeDir, next.wire.Leftovers, next.wire.LeftItems); err != nil {
 		return outcome{err: err}
 	}
 	if err := d.firewall.Set(next.rules); err != nil {
@@ -100,14 +103,15 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	}
 	owned := union(keys(cur.wire), cur.before)
 	next := &inForce{
-		config: cfg, wire: compile(cfg, owned), rules: rules(cfg), loaded: out.Time, before: keys(cur.wire),
+		config: cfg, wire: compile(cfg, owned), rules: rules(cfg), loaded: out.Time, before: keys(cur.wire), beforeItems: items(cur.wire),
 	}
+	next.wire.LeftItems = unionItems(next.wire.LeftItems, unionItems(items(cur.wire), cur.beforeItems))
 	// Rules that are new have to be there before their addresses are.
 	if err := d.firewall.Set(bothRules(cur.rules, next.rules)); err != nil && !sameRules(cur.rules, next.rules) {
 		d.restoreRules(cur)
 		return refuse(err)
 	}
-	if err := writeOwned(d.opts.RuntimeDir, next.wire.Leftovers); err != nil {
+	if err := writeOwned(d.opts.RuntimeDir, next.wire.Leftovers, next.wire.LeftItems); err != nil {
 		d.restoreRules(cur)
 		return refuse(err)
 	}
@@ -126,7 +130,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		out.Warnings = append(out.Warnings, err.Error())
 	}
 	// What the configuration before the last one had is gone for good.
-	if err := writeOwned(d.opts.RuntimeDir, union(keys(next.wire), next.before)); err != nil {
+	if err := writeOwned(d.opts.RuntimeDir, union(keys(next.wire), next.before), unionItems(items(next.wire), next.beforeItems)); err != nil {
 		out.Warnings = append(out.Warnings, err.Error())
 	}
 	out.OK = true

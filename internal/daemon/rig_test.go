@@ -204,7 +204,7 @@ func (r *rig) reload() *status.Reload {
 
 func (r *rig) owned() []string {
 	r.Helper()
-	keys, err := readOwned(r.dir)
+	keys, _, err := readOwned(r.dir)
 	if err != nil {
 		r.Fatal(err)
 	}

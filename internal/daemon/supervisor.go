@@ -466,7 +466,7 @@ func (s *supervisor) cleanUp(ctx context.Context) error {
 		return fmt.Errorf("remove what is left: %w", err)
 	}
 	defer sess.close()
-	empty := &wire.Config{MainTimeout: s.desired.config.MainTimeout, Leftovers: s.desired.config.Leftovers}
+	empty := &wire.Config{MainTimeout: s.desired.config.MainTimeout, Leftovers: s.desired.config.Leftovers, LeftItems: s.desired.config.LeftItems}
 	empty.Digest = digest(empty)
 	if err := sess.send(&wire.Message{Config: empty}); err != nil {
 		return fmt.Errorf("remove what is left: %w", err)

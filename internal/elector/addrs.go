@@ -123,6 +123,7 @@ func (t *addrThread) run(ctx context.Context) error {
 			t.note(t.rec.Tick(t.clock.now()))
 			t.note(t.items.rec.Tick(t.clock.now()))
 		case <-resync.C:
+			t.rec.Thaw()
 			t.note(t.rec.Resync(t.clock.now()))
 			t.note(t.items.resync(t.clock.now()))
 		}

@@ -104,10 +104,7 @@ func (t *itemKeeper) withdraw(desired []desiredItem) error {
 	for _, d := range desired {
 		text := d.item.String()
 		t.desired = append(t.desired, d.item)
-		t.owners[text] = slices.Clip(t.owners[text])
-		if !d.static {
-			t.owners[text] = append(t.owners[text], d.owner)
-		}
+		t.owners[text] = append(slices.Clip(t.owners[text]), d.owners...)
 		delete(t.former, text)
 	}
 	for text, ids := range before {
@@ -130,6 +127,7 @@ func (t *itemKeeper) resync(now time.Duration) error {
 	if !t.on {
 		return nil
 	}
+	t.rec.Thaw()
 	return t.rec.Resync(now)
 }
 

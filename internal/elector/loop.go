@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -339,14 +340,14 @@ func (l *loop) desired() desiredAddrs {
 	if s := &l.config.Static; !d.final {
 		d.addrs = append(d.addrs, s.Addresses...)
 		for _, it := range netif.Items(s.Routes, s.Rules) {
-			d.items = append(d.items, desiredItem{item: it, static: true})
+			d.items = append(d.items, desiredItem{item: it, owners: l.followers(it.String())})
 		}
 	}
 	for _, s := range l.router.Snapshot(nil) {
 		if m := l.members[s.ID]; m != nil && m.install {
 			d.addrs = append(d.addrs, m.inst.Addresses...)
 			for _, it := range netif.Items(m.inst.Routes, m.inst.Rules) {
-				d.items = append(d.items, desiredItem{item: it, owner: s.ID})
+				d.items = append(d.items, desiredItem{item: it, owners: []vrrp.ID{s.ID}})
 			}
 		}
 	}
@@ -373,6 +374,11 @@ func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 			l.done = true
 			l.onDone()
 		case m == nil:
+			if res.kind == addrTaken {
+				for _, id := range l.followers(res.key.String()) {
+					l.act(now, l.router.Step(now, vrrp.AddressTaken{ID: id}))
+				}
+			}
 		case res.kind == addrInstalled:
 			m.installed[res.key] = res.target
 			if m.install && res.target.Link != 0 {
@@ -393,6 +399,17 @@ func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 	}
 }
 
+// followers are the instances that follow a static item (track_group).
+func (l *loop) followers(text string) []vrrp.ID {
+	var ids []vrrp.ID
+	for id, m := range l.members {
+		if slices.Contains(l.config.Static.Followers[text], m.inst.Params.Name) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // itemResult notes what happened to a route or rule. Where others keep removing
 // it, the instances that want it have a fault, as with an address.
 func (l *loop) itemResult(now time.Duration, res *addrResult) {
@@ -408,7 +425,7 @@ func (l *loop) itemResult(now time.Duration, res *addrResult) {
 		} else {
 			m.refused[res.item] = true
 		}
-		if res.kind == addrTaken && m.install {
+		if res.kind == addrTaken {
 			l.act(now, l.router.Step(now, vrrp.AddressTaken{ID: id}))
 		}
 	}

@@ -19,9 +19,8 @@ type desiredAddrs struct {
 // desiredItem is a route or rule that shall be in the kernel.
 type desiredItem struct {
 	item netif.Item
-	// owner is the instance that wants it, if not static.
-	owner  vrrp.ID
-	static bool
+	// owners are the instances that want it, or follow it.
+	owners []vrrp.ID
 }
 
 // desiredSlot is how the loop and the watch thread reach the address thread.

@@ -117,6 +117,16 @@ func (r *ItemReconciler) Resync(now time.Duration) error {
 	return r.converge(now)
 }
 
+// Thaw is Reconciler.Thaw for routes and rules.
+func (r *ItemReconciler) Thaw() {
+	for _, w := range r.wants {
+		if w.status == statusTaken {
+			w.status = statusAbsent
+			w.budget.Reset()
+		}
+	}
+}
+
 // NextDeadline returns when Tick has something to do.
 func (r *ItemReconciler) NextDeadline() (at time.Duration, ok bool) { return r.due, r.due != never }
 

@@ -109,6 +109,13 @@ func TestItemsPutBack(t *testing.T) {
 		}
 		g.wait(time.Minute)
 		g.expect()
+		// Static ones stay desired and get another chance now and then.
+		g.r.Thaw()
+		if err := g.r.Resync(g.now); err != nil {
+			t.Fatal(err)
+		}
+		g.expect(ResultInstalled)
+		g.events()
 		// Desired anew, it gets another chance.
 		g.sync()
 		g.expect(ResultRemoved)

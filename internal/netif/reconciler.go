@@ -169,6 +169,18 @@ func (r *Reconciler) Resync(now time.Duration) error {
 	return r.converge(now)
 }
 
+// Thaw makes the next look put back what was given up because others kept
+// removing it (ResultTaken), with a new budget. It is for addresses that stay
+// desired.
+func (r *Reconciler) Thaw() {
+	for _, w := range r.wants {
+		if w.status == statusTaken {
+			w.status = statusAbsent
+			w.budget.Reset()
+		}
+	}
+}
+
 // NextDeadline returns when Tick has something to do.
 func (r *Reconciler) NextDeadline() (at time.Duration, ok bool) {
 	earliest := func(t time.Duration) {

@@ -100,6 +100,10 @@ type Static struct {
 	Addresses []netif.Addr
 	Routes    []netif.Route
 	Rules     []netif.Rule
+	// Followers are the instances that have a fault when other programs keep
+	// removing one of them (track_group), by the text of the address's Key or of
+	// the Item.
+	Followers map[string][]string `json:",omitempty"`
 }
 
 // LeftItems identify routes and rules.
