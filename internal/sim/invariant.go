@@ -104,7 +104,7 @@ var invariants = [...]Invariant{
 	},
 	InvLateWaker: {
 		Name:   "late-waker",
-		Rule:   "A router that was not running listens for at least one interval before it takes over, or before it goes on as master. A master that hears another one then steps down.",
+		Rule:   "A router that was not running listens for at least one interval before it takes over, or before it goes on as master. A master announces nothing meanwhile, and steps down when it hears another one.",
 		Given:  "A backup: its timer ended more than an interval before it ran again. A master: its last advert is so old that even the best backup must have taken over, and two intervals old; an answer to what it hears is no going on. Not a planned take-over that had begun before. Either: that was its only stall since it heard or sent something; who is late again and again must go on at last.",
 		Source: "pitfalls.md 6; keepalived.md 5.1 (issues 542, 1927, 2066)",
 	},
@@ -220,7 +220,7 @@ func (v *Violation) Error() string {
 
 // fail records the first violation.
 func (m *monitor) fail(inv Inv, s *seat, format string, args ...any) {
-	if m.violation != nil {
+	if m.violation != nil || m.allow[inv.String()] {
 		return
 	}
 	text := fmt.Sprintf(format, args...)

@@ -23,6 +23,8 @@ type monitor struct {
 
 	old []oldInstance // before a reload
 
+	// allow are the names of invariants that a scenario violates on purpose.
+	allow map[string]bool
 	// seamless are the addresses that somebody has to have at every moment.
 	seamless map[netip.Addr]*virtualRouter
 }
@@ -163,7 +165,7 @@ func (m *monitor) resumed(h *Host) {
 			s.answerBy = max(s.answerBy, h.woke+listens+answerGap(s.p))
 		}
 		if s.lowerBy != 0 {
-			s.lowerBy = max(s.lowerBy, h.woke+lowerGap(s.p))
+			s.lowerBy = max(s.lowerBy, h.woke+listens+lowerGap(s.p))
 		}
 	}
 }
@@ -217,9 +219,7 @@ func (m *monitor) after(p *process, now time.Duration, ev vrrp.Event, actions []
 		}
 		s := p.seats[a.ID]
 		if s == nil {
-			if a.Kind == vrrp.Discarded {
-				m.discarded(p, a)
-			}
+			m.nobody(p, a)
 			continue
 		}
 		if s.step.actions == 0 {
@@ -257,6 +257,17 @@ func (m *monitor) added(p *process, now time.Duration, a *vrrp.Action, ev vrrp.E
 		p.seats = make(map[vrrp.ID]*seat)
 	}
 	p.seats[a.ID] = s
+}
+
+// nobody takes an action of no instance into account.
+func (m *monitor) nobody(p *process, a *vrrp.Action) {
+	switch a.Kind {
+	case vrrp.Discarded:
+		m.discarded(p, a)
+	case vrrp.GroupTransition:
+		m.w.log(PlaneState, "%s: group %s %v > %v", p.h.spec.Name, a.Group, a.From, a.To)
+		m.w.log(PlaneNotify, "%s: GROUP %q %v 0", p.h.spec.Name, a.Group, a.To)
+	}
 }
 
 // discarded: what our routers send must be well-formed.
@@ -309,6 +320,10 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 		s.priority, s.changed = a.Priority, now
 	case vrrp.Announce:
 		f.announce = true
+		if s.lowerBy != 0 {
+			s.lowerBy = 0
+			m.settleDebt(s)
+		}
 		for _, c := range s.announces {
 			c.extra++
 		}

@@ -101,7 +101,11 @@ func (m *monitor) notify(s *seat, to vrrp.State) {
 	if to == vrrp.Init {
 		word = "STOP"
 	}
-	m.w.log(PlaneNotify, "%s: INSTANCE %q %s %d", s.host.spec.Name, s.p.Name, word, s.priority)
+	priority := s.priority
+	if p := s.host.proc; p.seats[s.id] == s && p.router.Priority(s.id) != 0 {
+		priority = p.router.Priority(s.id)
+	}
+	m.w.log(PlaneNotify, "%s: INSTANCE %q %s %d", s.host.spec.Name, s.p.Name, word, priority)
 }
 
 // takeLimit is how long a planned take-over waits for its addresses.
@@ -251,7 +255,7 @@ func (m *monitor) count(p *process, s *seat, now time.Duration, ev vrrp.Event) {
 
 // overlap: two masters that hear each other do not last.
 func (m *monitor) overlap(p *process, s *seat) {
-	if m.active > 0 {
+	if m.active > 0 || !m.w.net.perfect() {
 		return
 	}
 	for _, o := range s.vr.seats {
@@ -302,8 +306,12 @@ func (m *monitor) stepped(p *process, s *seat, now time.Duration, ev vrrp.Event)
 
 // unmoved: what belongs to a change of state is not done without one.
 func (m *monitor) unmoved(s *seat) {
-	// A master that did not know what it missed announces its addresses anew.
+	// A master that does not know what it missed falls silent, and announces its
+	// addresses anew when it goes on.
 	f := &s.step
+	if f.linger && s.state == vrrp.Master {
+		s.lingers, f.linger = false, false
+	}
 	if f.remove && !f.released || f.linger || f.announce && s.state != vrrp.Master && !s.taking || f.sent0 > 0 {
 		m.fail(InvTransition, s, "as %v: remove %v, announce %v, linger %v, %d adverts of priority 0", s.state, f.remove, f.announce, f.linger, f.sent0)
 	}
@@ -320,7 +328,7 @@ func (m *monitor) heardAsMaster(p *process, s *seat, now time.Duration, a *vrrp.
 			m.owe(&s.answerBy, s, now+answerGap(s.p))
 		}
 		s.duty = m.w.now
-		if !f.lower {
+		if !f.lower && !f.announce {
 			m.owe(&s.lowerBy, s, now+lowerGap(s.p))
 		}
 		return
@@ -341,7 +349,7 @@ func (m *monitor) heardAsMaster(p *process, s *seat, now time.Duration, a *vrrp.
 		if f.sentOwn == 0 && !s.p.LowerPrioNoAdvert {
 			m.owe(&s.answerBy, s, now+answerGap(s.p))
 		}
-		if !f.lower {
+		if !f.lower && !f.announce {
 			m.owe(&s.lowerBy, s, now+lowerGap(s.p))
 		}
 	}

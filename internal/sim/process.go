@@ -206,6 +206,7 @@ func (p *process) act(now time.Duration, a *vrrp.Action) {
 		m.lingers = true
 		p.sched.Stop(id)
 	case vrrp.Announce:
+		m.lingers = false
 		p.announceInstalled(now, id, m, arp.CauseMaster)
 	case vrrp.AnnounceAgain:
 		p.announceInstalled(now, id, m, arp.CauseRefresh)
@@ -303,7 +304,7 @@ func (p *process) bringAbout() {
 	}
 	p.applying = true
 	w := p.h.w
-	w.at(w.now+w.within(w.bounds.Install/2, w.bounds.Install), func() {
+	w.at(w.now+w.within(w.bounds.MinInstall, w.bounds.Install), func() {
 		if p.h.proc != p {
 			return
 		}

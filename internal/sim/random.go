@@ -71,6 +71,7 @@ func randomBounds(rng *rand.Rand, base time.Duration) Bounds {
 	b := Bounds{Lateness: time.Duration(rng.Int64N(int64(most) / 2)), MinDelay: 20 * time.Microsecond}
 	b.MaxDelay = b.MinDelay + time.Duration(rng.Int64N(int64(most)))
 	b.Install = time.Duration(rng.Int64N(int64(10 * time.Millisecond)))
+	b.MinInstall = b.Install / 2
 	return b
 }
 

@@ -17,6 +17,9 @@ func (m *monitor) announced(p *process, addr netip.Addr) {
 	if s.lingers {
 		m.fail(InvLinger, s, "announces %v", addr)
 	}
+	if h := s.host; s.state == vrrp.Master && h.woke > s.sent && s.tooLate() && h.wokeBefore <= s.sent {
+		m.fail(InvLateWaker, s, "announces %v before it has listened", addr)
+	}
 	c := s.count(addr)
 	if m.w.now-c.from >= time.Second {
 		c.from, c.frames, c.extra = m.w.now, 0, 0

@@ -22,8 +22,9 @@ type Bounds struct {
 	Lateness time.Duration
 	// MinDelay and MaxDelay bound how long a packet is on its way.
 	MinDelay, MaxDelay time.Duration
-	// Install bounds how long the kernel takes to add and remove addresses.
-	Install time.Duration
+	// MinInstall and Install bound how long the kernel takes to add and remove
+	// addresses.
+	MinInstall, Install time.Duration
 }
 
 // HostSpec is one router.
