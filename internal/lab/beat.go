@@ -1,0 +1,94 @@
+package lab
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Beat measures how punctual this machine is: a thread that does nothing but
+// wake up at fixed times, real-time where that is permitted. What is later than
+// it was does not say much about a daemon.
+type Beat struct {
+	stop chan struct{}
+	done chan BeatResult
+}
+
+// BeatResult says how late a [Beat] woke up.
+type BeatResult struct {
+	Count         int
+	P50, P99, Max time.Duration
+	// Realtime says whether the thread was SCHED_FIFO.
+	Realtime bool
+}
+
+// String is all of it in a few words.
+func (r BeatResult) String() string {
+	return fmt.Sprintf("%d wakeups late by %v (median), %v (99 %%), %v (worst), real-time: %v", r.Count, r.P50, r.P99, r.Max, r.Realtime)
+}
+
+// beatPriority is the real-time priority of the thread, that of electors.
+const beatPriority = 50
+
+// StartBeat starts to wake up at each interval, which is a millisecond or more.
+func StartBeat(interval time.Duration) (*Beat, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a timer: %w", err)
+	}
+	b := &Beat{stop: make(chan struct{}), done: make(chan BeatResult, 1)}
+	go b.run(fd, interval)
+	return b, nil
+}
+
+// Stop ends it.
+func (b *Beat) Stop() BeatResult {
+	close(b.stop)
+	return <-b.done
+}
+
+func (b *Beat) run(fd int, interval time.Duration) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with its priority
+	defer unix.Close(fd)
+	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: beatPriority}
+	res := BeatResult{Realtime: unix.SchedSetAttr(0, attr, 0) == nil}
+	late := make([]time.Duration, 0, int(time.Minute/interval))
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	due := time.Duration(now.Nano()) + interval
+	buf := make([]byte, 8)
+	for {
+		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(due))}
+		if unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME, &spec, nil) != nil {
+			break
+		}
+		if _, err := unix.Read(fd, buf); err != nil && err != unix.EINTR {
+			break
+		}
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+		woke := time.Duration(now.Nano())
+		late = append(late, max(woke-due, 0))
+		for due += interval; due <= woke; due += interval {
+			// beats that were slept through are not made good
+		}
+		select {
+		case <-b.stop:
+			b.done <- summary(res, late)
+			return
+		default:
+		}
+	}
+	<-b.stop
+	b.done <- summary(res, late)
+}
+
+func summary(res BeatResult, late []time.Duration) BeatResult {
+	slices.Sort(late)
+	if n := len(late); n > 0 {
+		res.Count, res.P50, res.P99, res.Max = n, late[n/2], late[n*99/100], late[n-1]
+	}
+	return res
+}
