@@ -3,7 +3,7 @@
 // counts are medians and the ratio of the two.
 //
 //	go run ./e2e/bench                    everything, about ten minutes
-//	go run ./e2e/bench -only outage       one part: outage, scale
+//	go run ./e2e/bench -only outage       one part: outage, planned, scale
 //	go run ./e2e/bench -quick             fewer runs and shorter ones
 package main
 
@@ -33,7 +33,7 @@ type settings struct {
 
 func main() {
 	var s settings
-	only := flag.String("only", "", "run only these parts, separated by commas: outage, scale")
+	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, scale")
 	quick := flag.Bool("quick", false, "fewer and shorter runs")
 	flag.StringVar(&s.binary, "hakeep", "", "the binary to measure (default: built from this tree)")
 	flag.Parse()
@@ -68,7 +68,7 @@ func run(ctx context.Context, s settings, only string) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, settings) error
-	}{{"outage", outages}, {"scale", scales}}
+	}{{"outage", outages}, {"planned", planned}, {"scale", scales}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue

@@ -29,6 +29,7 @@ type daemon interface {
 	Log() []lab.LogLine
 	LogText() string
 	Pid() int
+	Stop(ctx context.Context) error
 	Kill()
 }
 
@@ -121,7 +122,7 @@ func (p *pair) launch(s settings, ns *lab.Namespace, name string, priority int, 
 	if p.kind == hakeep {
 		return lab.StartHakeep(ns, lab.HakeepOptions{Config: toml(routers, priority, interval), Dir: p.sub(name), Binary: s.binary})
 	}
-	return lab.StartKeepalived(ns, lab.KeepalivedOptions{Conf: conf(routers, priority, interval), Dir: p.sub(name), Args: []string{"-P"}})
+	return lab.StartKeepalived(ns, lab.KeepalivedOptions{Conf: conf(routers, priority, interval), Dir: p.sub(name), Args: []string{"-P"}, Terse: true})
 }
 
 func toml(routers []vrouter, priority int, interval time.Duration) string {

@@ -22,6 +22,10 @@ type KeepalivedOptions struct {
 	Binary string
 	// Log, if set, receives every line as well.
 	Log io.Writer
+	// Terse leaves the details out of the log (-D), among them a line for each
+	// gratuitous ARP: with 200 addresses, writing them holds its protocol up for a
+	// second.
+	Terse bool
 }
 
 // Keepalived is a running keepalived, with a /run of its own so that several
@@ -58,9 +62,12 @@ func StartKeepalived(ns *Namespace, opts KeepalivedOptions) (*Keepalived, error)
 	}
 	pid := func(name string) string { return filepath.Join(opts.Dir, name+".pid") }
 	args := append([]string{
-		"-n", "-l", "-D", "-f", k.conf,
+		"-n", "-l", "-f", k.conf,
 		"-p", pid("keepalived"), "-r", pid("vrrp"), "-c", pid("checkers"), "-b", pid("bfd"),
 	}, opts.Args...)
+	if !opts.Terse {
+		args = append(args, "-D")
+	}
 	k.cmd = ns.Command(opts.Binary, args...)
 	k.cmd.Private = []string{"/run"}
 	k.cmd.Env = append(os.Environ(), "TMPDIR="+opts.Dir)
