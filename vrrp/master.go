@@ -105,7 +105,10 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 		if in.p.HigherPrioSendAdvert {
 			in.advertise(r, now, own)
 		}
-		in.toBackup(r, now, CauseHigherPriority)
+		// The winner may be one that advertises before it has the addresses.
+		in.linger(r, now, lingerAfterFirst)
+		in.winner, in.wonAt = src, now
+		in.follower(r, now, CauseHigherPriority)
 		in.follow(now, src, a)
 		r.pullToBackup(in, now)
 		return
