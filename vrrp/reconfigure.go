@@ -13,11 +13,7 @@ import (
 func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 	r.vips = make(map[netip.Addr]bool)
 	for _, p := range ev.Instances {
-		for _, list := range [...][]netip.Addr{p.Addrs, p.Excluded} {
-			for _, a := range list {
-				r.vips[a] = r.vips[a] || p.Priority == OwnerPriority
-			}
-		}
+		r.own(p)
 	}
 	old := r.instances
 	match := matchInstances(old, ev.Instances)

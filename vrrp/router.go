@@ -76,6 +76,11 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 			r.instances[i].track(r, now, ev)
 			r.fix(i)
 		}
+	case Deaf:
+		for i := range r.instances {
+			r.instances[i].deaf(ev.For)
+		}
+		r.heapify()
 	case Shutdown:
 		r.stopped = true
 		for i := range r.instances {

@@ -59,6 +59,10 @@ func (b *backend) Status(context.Context) (*status.Document, error) {
 	return &doc, nil
 }
 
+func (b *backend) Upgrade(context.Context) (*status.Upgrade, error) {
+	return nil, errors.New("the new binary refuses the configuration")
+}
+
 func (b *backend) Hold(_ context.Context, h *control.Hold) (*status.Moved, error) {
 	moved := &status.Moved{}
 	for i := range b.doc.Instances {

@@ -81,6 +81,13 @@ func (c *Client) Hold(ctx context.Context, h *Hold) (*status.Moved, error) {
 	return out, c.ask(ctx, http.MethodPost, path, h, out)
 }
 
+// Upgrade asks the daemon to execute the binary that is installed now. The answer
+// comes before it does.
+func (c *Client) Upgrade(ctx context.Context) (*status.Upgrade, error) {
+	out := new(status.Upgrade)
+	return out, c.ask(ctx, http.MethodPost, "/upgrade", nil, out)
+}
+
 // Events hands the events that the daemon remembers to fn, oldest first, and
 // with follow also those to come, until ctx or the daemon ends or fn returns
 // an error.

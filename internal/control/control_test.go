@@ -33,6 +33,10 @@ var _ Backend = (*fake)(nil)
 func (f *fake) Status(context.Context) (*status.Document, error) { return f.doc, f.err }
 func (f *fake) Reload(context.Context) (*status.Reload, error)   { return f.reload, f.err }
 
+func (f *fake) Upgrade(context.Context) (*status.Upgrade, error) {
+	return &status.Upgrade{From: "1", To: "2"}, f.err
+}
+
 func (f *fake) Hold(_ context.Context, h *Hold) (*status.Moved, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -40,6 +40,9 @@ type Backend interface {
 	// Hold holds instances back or lets them go, and returns which. The error is
 	// ErrUnknownInstance, or says why it was not done.
 	Hold(ctx context.Context, h *Hold) (*status.Moved, error)
+	// Upgrade checks the binary that is installed now, and says which version main
+	// executes in its own place in a moment.
+	Upgrade(ctx context.Context) (*status.Upgrade, error)
 	// Events returns events after the number seq, oldest first, at most n of
 	// them, and a channel that is closed when there are later ones.
 	Events(seq uint64, n int) ([]status.Event, <-chan struct{})
@@ -83,6 +86,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /reload", s.reload)
 	mux.HandleFunc("POST /standby", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, true) })
 	mux.HandleFunc("POST /resume", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, false) })
+	mux.HandleFunc("POST /upgrade", s.upgrade)
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /version", s.version)
 	h := &http.Server{
@@ -148,6 +152,15 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request, on bool) {
 	default:
 		reply(w, http.StatusOK, out)
 	}
+}
+
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	out, err := s.backend.Upgrade(r.Context())
+	if err != nil {
+		fail(w, http.StatusConflict, err)
+		return
+	}
+	reply(w, http.StatusOK, out)
 }
 
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) {

@@ -84,6 +84,10 @@ type daemon struct {
 	standbys   *standbys
 	linkExists func(string) bool
 	signals    <-chan os.Signal
+	job        func(context.Context) (string, error) // askJob
+	executable string                                // where this program was started from
+	trial      func(context.Context) (string, error) // tryBinary
+	upgrades   chan struct{}
 	patience   time.Duration // with an elector that shall apply a configuration
 	current    atomic.Pointer[inForce]
 	// httpProblem is what keeps http_listen from being served, or empty.
@@ -145,7 +149,26 @@ func Run(ctx context.Context, o Options) error {
 	d := newDaemon(o, cfg, &ownBinary{dir: o.RuntimeDir, realtime: cfg.Global.Realtime}, fw)
 	d.signals = signals
 	logProblems(o.Logger, cfg.CheckHost(d.linkExists))
-	return d.run(ctx)
+	if d.executable, err = os.Executable(); err != nil {
+		return fmt.Errorf("find own binary: %w", err)
+	}
+	renew := upgraded()
+	d.supervisor.renew = func(h *wire.Hello) bool {
+		again := renew || h.Program != version.String()
+		renew = false
+		return again
+	}
+	d.supervisor.suits = func(h *wire.Hello) error {
+		if h.Realtime != cfg.Global.Realtime {
+			return fmt.Errorf("it was started with realtime = %v", h.Realtime)
+		}
+		return nil
+	}
+	err = d.run(ctx)
+	if errors.Is(err, errUpgrade) {
+		return execute(d.executable)
+	}
+	return err
 }
 
 // complete fills in defaults. Paths become absolute: the elector and the next
@@ -169,11 +192,12 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 		opts: o, log: o.Logger, started: time.Now(),
 		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(),
 		linkExists: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
-		patience:   applyTimeout,
-		requests:   make(chan reloadRequest), outcomes: make(chan outcome, 1),
+		patience:   applyTimeout, job: askJob,
+		upgrades: make(chan struct{}), requests: make(chan reloadRequest), outcomes: make(chan outcome, 1),
 		listen:    make(chan netip.AddrPort, 1),
 		snapshots: make(chan *wire.Snapshot, 1), stopped: make(chan struct{}),
 	}
+	d.trial = func(ctx context.Context) (string, error) { return tryBinary(ctx, d.executable, o.ConfigFile) }
 	if host, err := os.Hostname(); err == nil {
 		d.host = host
 	}
@@ -206,8 +230,13 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	return d
 }
 
-// errOrderly ends the tasks after an orderly stop.
-var errOrderly = errors.New("stopped in order")
+var (
+	// errOrderly ends the tasks after an orderly stop, errHandOver before another
+	// main takes the elector over.
+	errOrderly  = errors.New("stopped in order")
+	errHandOver = errors.New("handed over")
+	errUpgrade  = fmt.Errorf("%w: upgraded", errHandOver)
+)
 
 // run runs all tasks until the daemon has stopped.
 func (d *daemon) run(ctx context.Context) error {
@@ -234,7 +263,13 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	err = g.Wait()
 	orderly := errors.Is(err, errOrderly)
-	if orderly {
+	switch {
+	case errors.Is(err, errUpgrade):
+		if tidied := d.tidy(false); tidied != nil {
+			d.log.Warn("not everything is tidy before the upgrade", "err", tidied)
+		}
+		return err
+	case orderly || errors.Is(err, errHandOver):
 		err = nil
 	}
 	return errors.Join(err, d.tidy(orderly))
@@ -273,9 +308,11 @@ func (d *daemon) loop(ctx context.Context, stop <-chan struct{}, g *errgroup.Gro
 			return d.leave(ctx, "asked to")
 		case sig := <-d.signals:
 			if sig != syscall.SIGHUP {
-				return d.leave(ctx, sig.String())
+				return d.signalled(ctx, sig)
 			}
 			d.wantReload(ctx, g, nil)
+		case <-d.upgrades:
+			return d.upgrade(ctx)
 		case req := <-d.requests:
 			d.wantReload(ctx, g, req.reply)
 		case out := <-d.outcomes:
@@ -379,12 +416,7 @@ func (d *daemon) leave(ctx context.Context, why string) error {
 		d.log.Error("elector has not left in order", "err", err)
 		return fmt.Errorf("stop: %w", err)
 	}
-	d.healer.stop()
-	told, cancel := context.WithTimeout(ctx, notifyPatience)
-	defer cancel()
-	if err := d.notifier.Stop(told); err != nil {
-		d.log.Error("not everybody was told of the stop", "err", err)
-	}
+	d.endNotifications(ctx)
 	d.log.Info("hakeep has stopped")
 	return errOrderly
 }

@@ -28,7 +28,8 @@
 // file is written, the firewall set, an elector found or started, and it has the
 // configuration in force. Then the service manager hears READY=1.
 //
-// SIGTERM and SIGINT are an orderly stop: the elector says that it leaves,
+// SIGTERM and SIGINT are an orderly stop, unless systemd says that it restarts
+// the unit (restart.go): then the elector is left to the next main. The elector says that it leaves,
 // removes the addresses and ends; then the rules, sockets and files go. Any
 // other end leaves the elector alone, which goes on for main_timeout, so that a
 // new main can attach to it without anybody noticing.

@@ -41,22 +41,24 @@ type fakeElector struct {
 	deaf    bool // ignores signals other than SIGKILL
 	stuck   bool // does not leave when asked to
 	dies    bool // ends before it has left
+	stays   bool // executes no other program
 
-	mu      sync.Mutex // guards what follows
-	digest  string
-	events  []wire.Event
-	configs []*wire.Config
-	asked   int // snapshots
-	held    map[string]bool
-	told    []wire.Standby
-	master  netip.Addr // of those that are held back
-	stops   int        // Shutdown messages
-	signals []unix.Signal
-	conns   []net.Conn
-	hellos  []wire.Hello
-	hold    chan struct{} // snapshots wait for it, if not nil
-	once    sync.Once
-	done    chan struct{}
+	mu       sync.Mutex // guards what follows
+	digest   string
+	events   []wire.Event
+	configs  []*wire.Config
+	asked    int // snapshots
+	held     map[string]bool
+	upgrades int
+	told     []wire.Standby
+	master   netip.Addr // of those that are held back
+	stops    int        // Shutdown messages
+	signals  []unix.Signal
+	conns    []net.Conn
+	hellos   []wire.Hello
+	hold     chan struct{} // snapshots wait for it, if not nil
+	once     sync.Once
+	done     chan struct{}
 }
 
 func (f *fakeElectors) add(prepare func(*fakeElector)) *fakeElector {
@@ -277,6 +279,13 @@ func (e *fakeElector) answer(wc *wire.Conn, m *wire.Message) {
 			e.told = append(e.told, *m.Standby)
 			e.standBy(m.Standby.Instances, m.Standby.On)
 		})
+	case m.Upgrade != nil:
+		e.lock(func() { e.upgrades++ })
+		if e.stays {
+			_ = wc.Send(&wire.Message{NotUpgraded: &wire.NotUpgraded{Reason: "another state"}})
+		} else {
+			_ = wc.Close()
+		}
 	case m.Shutdown != nil:
 		e.lock(func() { e.stops++ })
 		switch {

@@ -200,6 +200,11 @@ func (s *stranger) wait(d time.Duration) bool {
 	for deadline := time.Now().Add(d); ; {
 		n, err := unix.Poll(fds, int(max(time.Until(deadline), 0).Milliseconds()))
 		if !errors.Is(err, unix.EINTR) {
+			if err == nil && n > 0 {
+				// After an upgrade it is a child of this process, though of an earlier
+				// image. Nobody else waits for it then.
+				_ = unix.Waitid(unix.P_PIDFD, s.fd, nil, unix.WEXITED|unix.WNOHANG, nil)
+			}
 			return err == nil && n > 0
 		}
 	}

@@ -70,6 +70,10 @@ type supervisor struct {
 	note     func(level slog.Level, text string)
 	// askEvery is how many looks there are from one question to the next.
 	askEvery int
+	// renew reports whether the elector that was found shall execute this program.
+	renew func(*wire.Hello) bool
+	// suits says why the elector that was found cannot be used.
+	suits func(*wire.Hello) error
 	// held names the instances that are held back.
 	held func() []string
 	// save keeps progress for the next main.
@@ -127,6 +131,8 @@ func newSupervisor(log *slog.Logger, e electors) *supervisor {
 		snapshot:  func(*wire.Snapshot) {},
 		askEvery:  askEvery,
 		note:      func(slog.Level, string) {},
+		renew:     func(*wire.Hello) bool { return false },
+		suits:     func(*wire.Hello) error { return nil },
 		held:      func() []string { return nil },
 		save:      func(progress) error { return nil },
 		totals:    newTotals(),
@@ -311,22 +317,26 @@ func (s *supervisor) obtain(ctx context.Context) (*session, error) {
 			proc = own
 		}
 		sess, err := greet(conn, proc, s.known(proc))
-		switch {
-		case err != nil:
-			conn.Close()
-			s.note(slog.LevelWarn, fmt.Sprintf("elector %d is replaced: %v", proc.pid(), err))
-		case sess.hello.Version != wire.Version:
-			s.note(slog.LevelWarn, fmt.Sprintf("elector %d (%s) is replaced: it speaks version %d, and this is version %d",
-				proc.pid(), sess.hello.Program, sess.hello.Version, wire.Version))
-			err = s.leave(ctx, s.open(sess))
-			sess.close()
-			if err == nil {
-				return s.startOne(ctx)
+		if err == nil {
+			err = s.usable(sess.hello)
+			if err == nil && s.renew(sess.hello) {
+				sess, err = s.upgrade(ctx, sess)
 			}
-		default:
-			s.note(slog.LevelInfo, fmt.Sprintf("attached to elector %d", proc.pid()))
-			return s.open(sess), nil
+			if err == nil {
+				s.note(slog.LevelInfo, fmt.Sprintf("attached to elector %d", proc.pid()))
+				return s.open(sess), nil
+			}
+			if sess != nil {
+				s.note(slog.LevelWarn, fmt.Sprintf("elector %d (%s) is replaced: %v", proc.pid(), sess.hello.Program, err))
+				err = s.leave(ctx, s.open(sess))
+				sess.close()
+				if err == nil {
+					return s.startOne(ctx)
+				}
+			}
 		}
+		conn.Close()
+		s.note(slog.LevelWarn, fmt.Sprintf("elector %d is replaced: %v", proc.pid(), err))
 		s.setLast(proc)
 	} else if errors.Is(err, errForeign) {
 		return nil, fmt.Errorf("talk to elector: %w", err)
@@ -476,22 +486,4 @@ func (s *supervisor) cleanUp(ctx context.Context) error {
 		return fmt.Errorf("remove what is left: %w", err)
 	}
 	return nil
-}
-
-// heard notes an event.
-func (s *supervisor) heard(ev *wire.Event) {
-	s.seen.Seq = ev.Seq
-	replayed := s.logged.Elector == s.seen.Elector && ev.Seq <= s.logged.Seq
-	s.event(ev, replayed)
-}
-
-// saveProgress keeps for the next main which events were logged.
-func (s *supervisor) saveProgress() {
-	if s.seen == s.saved || s.seen.Seq == 0 {
-		return
-	}
-	s.saved = s.seen
-	if err := s.save(s.seen); err != nil {
-		s.log.Warn("progress of events is not kept", "err", err)
-	}
 }

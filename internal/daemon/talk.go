@@ -264,3 +264,21 @@ func (t *talk) look() error {
 	}
 	return nil
 }
+
+// heard notes an event.
+func (s *supervisor) heard(ev *wire.Event) {
+	s.seen.Seq = ev.Seq
+	replayed := s.logged.Elector == s.seen.Elector && ev.Seq <= s.logged.Seq
+	s.event(ev, replayed)
+}
+
+// saveProgress keeps for the next main which events were logged.
+func (s *supervisor) saveProgress() {
+	if s.seen == s.saved || s.seen.Seq == 0 {
+		return
+	}
+	s.saved = s.seen
+	if err := s.save(s.seen); err != nil {
+		s.log.Warn("progress of events is not kept", "err", err)
+	}
+}

@@ -40,6 +40,7 @@ type control struct {
 	inbox    *inbox
 	journal  *journal
 	listener *net.UnixListener
+	realtime bool // wanted
 
 	mu          sync.Mutex // guards what follows
 	current     net.Conn
@@ -167,7 +168,7 @@ func (c *control) converse(ctx context.Context, conn net.Conn) {
 	c.mu.Lock()
 	digest := c.digest
 	c.mu.Unlock()
-	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), Program: version.String(), Seq: c.journal.lastSeq(), Digest: digest}
+	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), Program: version.String(), Seq: c.journal.lastSeq(), Digest: digest, Realtime: c.realtime}
 	if err := wc.Send(&wire.Message{Hello: hello}); err != nil {
 		return
 	}
@@ -240,6 +241,9 @@ func (c *control) serve(wc *wire.Conn, m *wire.Message) error {
 		c.inbox.post(standbyMsg{m.Standby})
 	case len(m.Tracked) > 0:
 		c.inbox.post(trackedMsg{m.Tracked})
+	case m.Upgrade != nil:
+		err := c.upgrade(m.Upgrade)
+		return wc.Send(&wire.Message{NotUpgraded: &wire.NotUpgraded{Reason: err.Error()}})
 	case m.Shutdown != nil:
 		c.inbox.post(shutdownMsg{})
 	}

@@ -80,7 +80,10 @@ func open(o Options, rt realtime) (*elector, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(o.RuntimeDir)
+	before, listener, err := inherited()
+	if err == nil && listener == nil {
+		listener, err = listen(o.RuntimeDir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +96,11 @@ func open(o Options, rt realtime) (*elector, error) {
 	e.addrs = newAddrThread(c, writer, box, slot, rt)
 	e.addrs.static, e.addrs.items.follow = e.watcher.static, watch.FollowItems
 	e.control = newControl(box, j, listener)
+	e.control.realtime = rt.wanted
+	if before != nil {
+		e.loop.takeOver(before)
+		e.control.digest, e.control.mainTimeout = before.Config.Digest, before.MainTimeout
+	}
 	return e, e.watcher.first()
 }
 

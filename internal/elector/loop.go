@@ -281,6 +281,8 @@ func (l *loop) handle(msg any) {
 		l.standby(now, m)
 	case trackedMsg:
 		l.tracked(now, m)
+	case upgradeMsg:
+		m.reply <- l.upgrade(m)
 	case snapshotMsg:
 		m.reply <- l.snapshot(now, m.brief)
 	case shutdownMsg:

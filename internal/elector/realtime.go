@@ -40,6 +40,7 @@ const (
 
 // realtime is what real-time properties the process got.
 type realtime struct {
+	wanted  bool
 	granted bool
 	reason  string // why not
 	locked  bool   // memory
@@ -57,7 +58,7 @@ func enterRealtime(want bool) (realtime, error) {
 	if os.Getenv(stageVar) == "" {
 		return realtime{}, execRealtime()
 	}
-	rt := realtime{reason: os.Getenv(reasonVar)}
+	rt := realtime{wanted: true, reason: os.Getenv(reasonVar)}
 	rt.granted = rt.reason == ""
 	os.Unsetenv(stageVar)
 	os.Unsetenv(reasonVar)

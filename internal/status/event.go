@@ -29,6 +29,17 @@ type Moved struct {
 	Instances []string `json:"instances"`
 }
 
+// Upgrade is the answer to `hakeep upgrade`.
+type Upgrade struct {
+	// From is the version that runs, To the one that is executed.
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Executable is its path.
+	Executable string `json:"executable"`
+	// Started is when the main process that answers was started.
+	Started time.Time `json:"started"`
+}
+
 // Event is something that happened, as `hakeep events --json` prints it.
 type Event struct {
 	// Seq counts within one life of the main process, from 1.

@@ -24,12 +24,15 @@ type Message struct {
 	Shutdown        *Shutdown        `json:",omitempty"`
 	Standby         *Standby         `json:",omitempty"`
 	Tracked         []Tracked        `json:",omitempty"`
+	Upgrade         *Upgrade         `json:",omitempty"`
 
 	// From the elector to main.
 	Applied  *Applied  `json:",omitempty"`
 	Event    *Event    `json:",omitempty"`
 	Snapshot *Snapshot `json:",omitempty"`
 	Stopped  *Stopped  `json:",omitempty"`
+	// NotUpgraded answers an Upgrade that was not possible.
+	NotUpgraded *NotUpgraded `json:",omitempty"`
 }
 
 // Hello begins a conversation.
@@ -39,6 +42,8 @@ type Hello struct {
 	PID int
 	// Program is the version of hakeep, for the log.
 	Program string
+	// Realtime is, from the elector, whether it was started to be real-time.
+	Realtime bool
 	// Seq is, from main, the last event that it knows of; from the elector, the
 	// last one there is.
 	Seq uint64
@@ -135,6 +140,23 @@ type Tracked struct {
 	Weight   int
 	Fault    bool
 }
+
+// StateVersion is the version of the state that an elector hands to the binary
+// that it executes in its own place.
+const StateVersion = 1
+
+// Upgrade asks the elector to execute another binary in its own place, which
+// goes on with its state. The conversation ends with that; the successor answers
+// on the same socket.
+type Upgrade struct {
+	// Executable is the path of the binary.
+	Executable string
+	// State is the StateVersion of that binary.
+	State int
+}
+
+// NotUpgraded says why an Upgrade was not possible: the elector goes on.
+type NotUpgraded struct{ Reason string }
 
 // Shutdown asks the elector to leave in a planned way and to exit.
 type Shutdown struct{}

@@ -35,8 +35,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestRestart: `systemctl restart` is a planned leave and a new start; a peer
-// holds the addresses meanwhile.
+// TestRestart: `systemctl restart` is another main and the same elector: nobody
+// notices. A stop that follows is an orderly leave.
 func TestRestart(t *testing.T) {
 	m := newMachine(t)
 	m.must("start", unit)
@@ -47,22 +47,38 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m.must("restart", unit)
-	for _, name := range []string{"VI_4", "VI_6"} {
-		if err := peer.WaitState(nstest.Context(t, patience), name, "BACKUP"); err != nil {
-			t.Fatal(err)
-		}
+	probe := nstest.Probe(t, m.client, vip4)
+	if err := probe.AwaitAnswers(nstest.Context(t, patience), 50); err != nil {
+		t.Fatal(err)
 	}
-	after := m.awaitMaster()
-	if after.Daemon.PID == before.Daemon.PID || after.Elector.PID == before.Elector.PID {
-		t.Errorf("processes after the restart: main %d, elector %d; before: %d, %d",
-			after.Daemon.PID, after.Elector.PID, before.Daemon.PID, before.Elector.PID)
+	for _, how := range []string{"restart", "try-restart"} {
+		probe.Mark(how)
+		m.must(how, unit)
+		after := m.awaitMaster()
+		if after.Daemon.PID == before.Daemon.PID {
+			t.Errorf("%s: main is still process %d", how, after.Daemon.PID)
+		}
+		checkSame(t, before, after)
+		before = after
+	}
+	checkUnharmed(t, "two restarts", probe.Stop())
+	for _, name := range []string{"VI_4", "VI_6"} {
+		if s := peer.State(name); s != "BACKUP" {
+			t.Errorf("the peer's %s is %s", name, s)
+		}
 	}
 	if got := m.processes(); len(got) != 2 {
 		t.Errorf("processes after the restart: %v", got)
 	}
 	if got := m.number("NRestarts"); got != 0 {
 		t.Errorf("NRestarts=%d", got)
+	}
+	m.must("stop", unit)
+	if left := m.addresses(); len(left) > 0 {
+		t.Errorf("addresses that are still there: %v", left)
+	}
+	if left := m.processes(); len(left) > 0 {
+		t.Errorf("processes that are still there: %v", left)
 	}
 }
 
