@@ -344,3 +344,40 @@ func TestStandbyFromTheStart(t *testing.T) {
 		t.Errorf("after the standby: %+v", state(r))
 	}
 }
+
+// TestLingerAfterLosing: who hears a better master keeps the addresses until that
+// one has them, and no longer.
+func TestLingerAfterLosing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		p     *Params
+		again time.Duration // the winner's second advert; 0 for none
+		until time.Duration // 0: dropped at once
+	}{
+		{"second advert", planned(150), 50 * ms, 50 * ms},
+		{"one advert", planned(150), 0, lingerAfterFirst},
+		{"without fast_leave", testParams(150), 0, 0},
+		{"DAD", with(planned(150), func(p *Params) { p.BreakBeforeMake = true }), 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, now := plannedMaster(t, c.p)
+			a := hearOn(r, now, c.p, 2, higherAddr, 200)
+			if state(r).State != Backup || has(a, Remove) != (c.until == 0) || has(a, Linger) == (c.until == 0) {
+				t.Fatalf("state %v, %v", state(r).State, kinds(a))
+			}
+			if c.until == 0 {
+				return
+			}
+			if c.again != 0 {
+				a = hearOn(r, now+c.again, c.p, 2, higherAddr, 200)
+			} else if d, _ := r.NextDeadline(); d == now+c.until {
+				a = r.Step(d, Timeout{})
+			}
+			if !has(a, Remove) || r.Leaving() {
+				t.Errorf("kept longer than %v", c.until)
+			}
+		})
+	}
+}
