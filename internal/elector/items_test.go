@@ -174,3 +174,25 @@ func TestAdvertsFromStaticAddress(t *testing.T) {
 		t.Errorf("adverts from %v", s)
 	}
 }
+
+// A static route that another program removes again and again is a fault of
+// the instances that follow it (track_group).
+func TestStaticRouteTaken(t *testing.T) {
+	nstest.Require(t)
+	lan := nstest.LAN(t)
+	a := nstest.Host(t, "a")
+	nstest.Attach(t, lan, a, "eth0", "192.0.2.1/24")
+	ea := startElector(t, a)
+	c := itemsConfig(200)
+	c.Static.Followers = map[string][]string{netif.Item{Route: &c.Static.Routes[0]}.String(): {"VI_1"}}
+	ea.send(&wire.Message{Config: c})
+	ea.awaitState("MASTER")
+	awaitItems(t, a, true, true)
+	nstest.Eventually(t, 10*time.Second, func() error {
+		_, _ = a.Run("ip", "route", "del", "10.60.0.0/16")
+		if s := ea.snapshot().Instances[0]; s.State != "FAULT" {
+			return fmt.Errorf("state %s", s.State)
+		}
+		return nil
+	})
+}

@@ -700,3 +700,30 @@ func TestBackendFails(t *testing.T) {
 	b.wait()
 	b.expect("installed 192.0.2.10/24 dev vip0")
 }
+
+// What was given up gets another chance when its owner says so.
+func TestThaw(t *testing.T) {
+	t.Parallel()
+	f := NewFake("vip0")
+	var last Result
+	r := NewReconciler(f, Options{Owned: ours, Report: func(r Result) { last = r }})
+	a := addr("192.0.2.10/24")
+	now := time.Duration(0)
+	if err := r.Sync(now, []Addr{a}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * takenLimit {
+		now += time.Second
+		f.Take(a.Key())
+		if err := r.HandleEvents(now, f.Events()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last.Kind != ResultTaken {
+		t.Fatalf("%v", last)
+	}
+	r.Thaw()
+	if err := r.Resync(now); err != nil || last.Kind != ResultInstalled {
+		t.Errorf("%v, %v", last, err)
+	}
+}
