@@ -158,3 +158,20 @@ func TestLateMasterIsSilent(t *testing.T) {
 		}
 	})
 }
+
+// TestStandbyOfAMemberThatWants to be master holds the group back, although the
+// member's own timer had ended before.
+func TestStandbyOfAMemberThatWants(t *testing.T) {
+	t.Parallel()
+	a := with(testParams(200), func(p *Params) { p.SyncGroup = "G" })
+	b := with(testParams(100), func(p *Params) { p.SyncGroup, p.Name, p.VRID, p.Addrs = "G", "VI_2", 52, ips("192.0.2.11") })
+	h := newHost(t, a, b)
+	h.until(down200 + 100*ms) // VI_1 wants
+	h.step(down200+100*ms, Standby{ID: 1, On: true})
+	h.until(100 * second)
+	for _, s := range h.r.Snapshot(nil) {
+		if s.State == Master {
+			t.Errorf("%s is master, standby %v", s.Name, s.Standby)
+		}
+	}
+}
