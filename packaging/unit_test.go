@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hakeep/internal/config"
 )
 
 // root is the repository.
@@ -61,7 +63,7 @@ func TestUnit(t *testing.T) {
 			"WatchdogSec": "10s", "TimeoutAbortSec": "3s",
 			"RuntimeDirectory": "hakeep", "RuntimeDirectoryPreserve": "restart",
 			"LimitRTPRIO": "50", "LimitMEMLOCK": "infinity",
-			"CapabilityBoundingSet":   "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE CAP_IPC_LOCK CAP_CHOWN",
+			"CapabilityBoundingSet":   "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE CAP_IPC_LOCK CAP_CHOWN CAP_SETUID CAP_SETGID CAP_KILL CAP_DAC_READ_SEARCH",
 			"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET",
 		},
 		"Install": {"WantedBy": "multi-user.target"},
@@ -95,7 +97,7 @@ func TestSysusers(t *testing.T) {
 			got = append(got, f[0]+" "+f[1])
 		}
 	}
-	if want := []string{"g hakeep", "u hakeep_script"}; !slices.Equal(got, want) {
+	if want := []string{"g hakeep", "u " + config.DefaultScriptUser}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 
 	"github.com/spf13/cobra"
 
@@ -79,7 +78,7 @@ func check(file string, strict, host bool) (*checkResult, error) {
 	r := &checkResult{Schema: status.Schema, File: file}
 	if cfg != nil {
 		r.Instances = len(cfg.Instances)
-		problems = append(problems, cfg.CheckHost(linkExists)...)
+		problems = append(problems, cfg.CheckOn(daemon.HostOf(cfg))...)
 	}
 	r.Problems = status.Problems(problems)
 	r.OK = !problems.HasErrors() && (!strict || len(problems) == 0)
@@ -92,11 +91,6 @@ func check(file string, strict, host bool) (*checkResult, error) {
 		}
 	}
 	return r, nil
-}
-
-func linkExists(name string) bool {
-	_, err := net.InterfaceByName(name)
-	return err == nil
 }
 
 func (r *checkResult) print(w io.Writer, asJSON bool) error {

@@ -119,7 +119,7 @@ func (b *block) commandTable(key string, table map[string]any, n *node, c *Comma
 	before := b.d.errors
 	t := b.d.block(BlockCommand, b.join(key), table, n)
 	if t.has("user") {
-		a := account{user: t.text("user"), supplementary: b.d.globalSupplementary}
+		a := account{user: t.text("user")}
 		a.group = t.text("group")
 		f := &fields{spot: spot{d: b.d, line: t.line("user"), key: t.path}, vals: map[string]string{"user": a.user, "group": a.group}}
 		a = f.account(a)

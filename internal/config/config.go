@@ -87,9 +87,6 @@ type Global struct {
 	// ScriptSecurity refuses programs that root runs and others may write to
 	// (enable_script_security).
 	ScriptSecurity bool
-	// UseSymlinkPaths keeps symbolic links in the paths of programs as they are
-	// (use_symlink_paths).
-	UseSymlinkPaths bool
 	// NotifyFIFO gets all transitions, VRRPNotifyFIFO those of instances and
 	// groups, LVSNotifyFIFO those of servers. Their paths differ.
 	NotifyFIFO, VRRPNotifyFIFO, LVSNotifyFIFO FIFO
@@ -99,9 +96,6 @@ type Global struct {
 	// Mail is how mails are sent. Which instances and groups want them is said
 	// by their SMTPAlert.
 	Mail Mail
-	// SMTPAlertChecker is whether servers want mails (smtp_alert_checker, else
-	// smtp_alert); unset means each kind's own default.
-	SMTPAlertChecker Choice
 }
 
 // Instance is one virtual router.
@@ -157,8 +151,8 @@ type Instance struct {
 	TrackSrcIP bool
 	// CheckUnicastSrc drops adverts from addresses that are no peer.
 	CheckUnicastSrc bool
-	// UnicastTTL is the TTL or hop limit of unicast adverts, 1 to 255; 0 means
-	// the kernel's default.
+	// UnicastTTL is the TTL or hop limit of unicast adverts, 1 to 255; 0
+	// with multicast.
 	UnicastTTL uint8
 	// V3ChecksumAsV2 sends version 3 IPv4 adverts with a checksum over the
 	// message only (the form of RFC 9568, 5.2.8).
@@ -168,10 +162,6 @@ type Instance struct {
 	// PreemptDelay is how long to wait before preempting, up to 1000 s. It is 0
 	// with Nopreempt and with StateMaster.
 	PreemptDelay time.Duration
-	// TimerExpiredBackup is the priority (1 to 254) of the backup that is
-	// assumed to have taken over when this master was scheduled too late; 0
-	// switches the rule off.
-	TimerExpiredBackup uint8
 	// HigherPrioSendAdvert sends one advert before giving way to a higher
 	// master.
 	HigherPrioSendAdvert bool

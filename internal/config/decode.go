@@ -20,10 +20,9 @@ type decoder struct {
 
 	names *names // of routing tables and the like
 
-	scripts             account // whom commands run as unless they say
-	globalSupplementary bool    // set_supplementary_groups
-	notifyPriority      bool    // vrrp_notify_priority_changes
-	alertVRRP           bool    // smtp_alert_vrrp, or smtp_alert
+	scripts        account // whom commands run as unless they say
+	notifyPriority bool    // vrrp_notify_priority_changes
+	alertVRRP      bool    // smtp_alert_vrrp, or smtp_alert
 
 	objects         objects
 	trackGroupNames map[string]bool

@@ -58,19 +58,14 @@ func (b *block) global() (Global, defaults) {
 func (b *block) surroundings(g *Global) {
 	d := b.d
 	d.names.etc, d.names.usr = b.directory("iproute_etc_dir"), b.directory("iproute_usr_dir")
-	d.globalSupplementary = b.flag("set_supplementary_groups")
 	d.scripts = b.readAccount("script_user", account{user: DefaultScriptUser})
-	d.scripts.supplementary = d.scripts.supplementary || d.globalSupplementary
 	d.notifyPriority = b.flag("vrrp_notify_priority_changes")
 	mails := b.choice("smtp_alert")
 	d.alertVRRP = b.choice("smtp_alert_vrrp").or(mails.or(false))
-	if g.SMTPAlertChecker = b.choice("smtp_alert_checker"); g.SMTPAlertChecker == ChoiceUnset {
-		g.SMTPAlertChecker = mails
-	}
 	g.HealDoubleMaster = b.flag("heal_double_master")
 	g.NetNamespace = b.namespace("net_namespace")
 	g.ScriptUser, g.ScriptGroup = d.scripts.user, d.scripts.group
-	g.ScriptSecurity, g.UseSymlinkPaths = b.flag("enable_script_security"), b.flag("use_symlink_paths")
+	g.ScriptSecurity = b.flag("enable_script_security")
 	g.StartupScript = b.command("startup_script", b.dur("startup_script_timeout"))
 	g.ShutdownScript = b.command("shutdown_script", b.dur("shutdown_script_timeout"))
 	for _, key := range []string{"startup_script", "shutdown_script"} {

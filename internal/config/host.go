@@ -13,23 +13,6 @@ type Host interface {
 	Lookup(program string) error
 }
 
-// linksOnly knows nothing but links.
-type linksOnly func(string) bool
-
-var _ Host = linksOnly(nil)
-
-func (f linksOnly) LinkExists(name string) bool { return f(name) }
-func (f linksOnly) UserExists(string) bool      { return true }
-func (f linksOnly) GroupExists(string) bool     { return true }
-func (f linksOnly) Lookup(string) error         { return nil }
-
-// CheckHost returns a warning for every interface that the configuration names
-// and that linkExists does not know. It is no error, because interfaces may
-// appear later. CheckOn looks at more.
-func (c *Config) CheckHost(linkExists func(string) bool) Problems {
-	return c.CheckOn(linksOnly(linkExists))
-}
-
 // CheckOn returns a warning for every interface, user, group and program that
 // the configuration names and that the host does not have. These are no errors,
 // because all of them may appear later. The host is asked about each once; a

@@ -320,20 +320,6 @@ func (d *draft) readPreempt() {
 		b.warnf("preempt_delay", "has no effect with %s", why)
 		d.PreemptDelay = 0
 	}
-	if e, ok := b.vals["timer_expired_backup"]; ok {
-		switch v := e.val.(type) {
-		case bool:
-			if v {
-				d.TimerExpiredBackup = 254 // the strongest backup there can be
-			}
-		case int64:
-			d.TimerExpiredBackup = uint8(v)
-		}
-		if d.TimerExpiredBackup != 0 && !d.Nopreempt {
-			b.warnf("timer_expired_backup", "has an effect only together with nopreempt = true")
-			d.TimerExpiredBackup = 0
-		}
-	}
 }
 
 // limitAddresses moves what does not fit into an advert to the excluded

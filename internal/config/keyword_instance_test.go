@@ -56,9 +56,6 @@ func instanceCases() []keywordCase {
 		{key: "vrrp_instance/preempt", inst: `preempt = true`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/preempt_delay", inst: `preempt_delay = "1000s"`, want: sets(func(in *Instance) { in.PreemptDelay = 1000 * time.Second })},
 		{key: "vrrp_instance/preempt_delay", inst: "preempt_delay = \"5s\"\nnopreempt = true", want: sets(func(in *Instance) { in.Nopreempt = true })},
-		{key: "vrrp_instance/timer_expired_backup", inst: "nopreempt = true\ntimer_expired_backup = true", want: sets(func(in *Instance) { in.Nopreempt, in.TimerExpiredBackup = true, 254 })},
-		{key: "vrrp_instance/timer_expired_backup", inst: "nopreempt = true\ntimer_expired_backup = 99", want: sets(func(in *Instance) { in.Nopreempt, in.TimerExpiredBackup = true, 99 })},
-		{key: "vrrp_instance/timer_expired_backup", inst: "timer_expired_backup = 99", want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/higher_prio_send_advert", inst: `higher_prio_send_advert = true`, want: sets(func(in *Instance) { in.HigherPrioSendAdvert = true })},
 		{key: "vrrp_instance/fast_leave", inst: `fast_leave = false`, want: sets(func(in *Instance) { in.FastLeave = false })},
 		{key: "vrrp_instance/fast_leave_interval", global: `fast_leave_interval = "1s"`, inst: `fast_leave_interval = "auto"`, want: sets(func(*Instance) {})},
@@ -99,7 +96,7 @@ func instanceCases() []keywordCase {
 		{key: "vrrp_instance/unicast_ttl", inst: unicast + `unicast_ttl = 64`, want: sets(func(in *Instance) { asUnicast(in); in.UnicastTTL = 64 })},
 		{key: "vrrp_instance/unicast_ttl", vips: `virtual_ipaddress = ["fe80::10/64"]`, inst: `unicast_peer = ["fe80::2"]`, want: sets(func(in *Instance) {
 			asUnicast(in, Peer{ip("fe80::2"), 0, 255})
-			in.UnicastTTL, in.Family, in.Addresses = 0, FamilyIPv6, []Address{addr6("fe80::10/64")}
+			in.Family, in.Addresses = FamilyIPv6, []Address{addr6("fe80::10/64")}
 		})},
 		{key: "vrrp_instance/v3_checksum_as_v2", global: `v3_checksum_as_v2 = true`, inst: `v3_checksum_as_v2 = false`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/garp_master_delay", inst: `garp_master_delay = "1s"`, want: sets(func(in *Instance) { in.Garp.Delay, in.Garp.LowerPrioDelay = time.Second, time.Second })},

@@ -247,7 +247,7 @@ func notifyCases() []keywordCase {
 		tell("notify_master_rx_lower_pri", `"/x"`, func(n *Notify) { n.MasterRxLowerPri = run("/x") }),
 		tell("notify_priority_changes", `true`, func(n *Notify) { n.PriorityChanges = true }),
 		{key: "vrrp_instance/smtp_alert", inst: "smtp_alert = true", want: sets(func(in *Instance) { in.SMTPAlert = true })},
-		{key: "vrrp_instance/smtp_alert", global: "smtp_alert = true", inst: "smtp_alert = false", want: func(_ *Config, g *Global, _ *Instance) { g.SMTPAlertChecker = ChoiceOn }},
+		{key: "vrrp_instance/smtp_alert", global: "smtp_alert = true", inst: "smtp_alert = false", want: sets(func(*Instance) {})},
 	}
 }
 
@@ -282,10 +282,9 @@ func globalAroundCases() []keywordCase {
 		entry("smtp_server entry/port", `smtp_server = { host = "192.0.2.25", port = 26 }`, func(g *Global) { g.Mail.Server, g.Mail.Port = "192.0.2.25", 26 }),
 		global("smtp_helo_name", `smtp_helo_name = "lb1"`, func(g *Global) { g.Mail.Helo = "lb1" }),
 		global("smtp_connect_timeout", `smtp_connect_timeout = "5s"`, func(g *Global) { g.Mail.ConnectTimeout = 5 * time.Second }),
-		{key: "global_defs/smtp_alert", global: "smtp_alert = true", want: func(_ *Config, g *Global, in *Instance) { g.SMTPAlertChecker, in.SMTPAlert = ChoiceOn, true }},
+		{key: "global_defs/smtp_alert", global: "smtp_alert = true", want: sets(func(in *Instance) { in.SMTPAlert = true })},
 		{key: "global_defs/smtp_alert_vrrp", global: "smtp_alert_vrrp = true", want: sets(func(in *Instance) { in.SMTPAlert = true })},
-		{key: "global_defs/smtp_alert_vrrp", global: "smtp_alert = true\nsmtp_alert_vrrp = false", want: func(_ *Config, g *Global, _ *Instance) { g.SMTPAlertChecker = ChoiceOn }},
-		global("smtp_alert_checker", `smtp_alert_checker = false`, func(g *Global) { g.SMTPAlertChecker = ChoiceOff }),
+		{key: "global_defs/smtp_alert_vrrp", global: "smtp_alert = true\nsmtp_alert_vrrp = false", want: sets(func(*Instance) {})},
 		global("no_email_faults", `no_email_faults = true`, func(g *Global) { g.Mail.NoFaults = true }),
 		global("notify_fifo", `notify_fifo = "/run/f"`, func(g *Global) { g.NotifyFIFO = pipe }),
 		global("notify_fifo", `notify_fifo = "/run/../run/f root adm"`, func(g *Global) { g.NotifyFIFO = FIFO{Path: "/run/f", User: "root", Group: "adm"} }),
@@ -303,9 +302,7 @@ func globalAroundCases() []keywordCase {
 			g.ScriptUser, g.ScriptGroup, c.User, c.Group = "haproxy", "adm", "haproxy", "adm"
 		}),
 		asUser("script_user", `script_user = { user = "haproxy", group = ":" }`, func(g *Global, c *Command) { g.ScriptUser, c.User, c.SupplementaryGroups = "haproxy", "haproxy", true }),
-		asUser("set_supplementary_groups", `set_supplementary_groups = true`, func(_ *Global, c *Command) { c.SupplementaryGroups = true }),
 		global("enable_script_security", "enable_script_security = true", func(g *Global) { g.ScriptSecurity = true }),
-		global("use_symlink_paths", "use_symlink_paths = true", func(g *Global) { g.UseSymlinkPaths = true }),
 		global("startup_script", `startup_script = "/x y"`, func(g *Global) { g.StartupScript = ten }),
 		global("startup_script_timeout", "startup_script = \"/x\"\nstartup_script_timeout = \"60s\"", func(g *Global) { g.StartupScript = run("/x") }),
 		global("shutdown_script", `shutdown_script = "/x y"`, func(g *Global) { g.ShutdownScript = ten }),

@@ -42,7 +42,6 @@ func baseConfig() *Config {
 			HealDoubleMaster: true,
 			ScriptUser:       "hakeep_script",
 			Mail:             Mail{ConnectTimeout: 30 * time.Second},
-			SMTPAlertChecker: ChoiceUnset,
 		},
 		Instances: []Instance{{
 			Name:             "VI_1",

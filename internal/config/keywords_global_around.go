@@ -26,7 +26,6 @@ func globalMailKeywords() []Keyword {
 		},
 		{Name: "smtp_alert", Kind: KindBool, Default: "<unset>", Example: "true", Doc: "Send mails on transitions of all instances, groups and servers that do not say."},
 		{Name: "smtp_alert_vrrp", Kind: KindBool, Default: "<smtp_alert>", Example: "true", Doc: "The same for instances and groups only."},
-		{Name: "smtp_alert_checker", Kind: KindBool, Default: "<smtp_alert>", Example: "true", Doc: "The same for servers only."},
 		{Name: "no_email_faults", Kind: KindBool, Default: "false", Doc: "Send no mails about faults."},
 	})
 	fifo := func(name, what string) []Keyword {
@@ -72,8 +71,6 @@ func globalScriptKeywords() []Keyword {
 			Doc:       "Whom programs run as that do not say.",
 		},
 		{Name: "enable_script_security", Kind: KindBool, Default: "false", Doc: "Refuse programs that root is to run and that others may write to."},
-		{Name: "use_symlink_paths", Kind: KindBool, Default: "false", Doc: "Do not resolve symbolic links in the paths of programs."},
-		{Name: "set_supplementary_groups", Kind: KindBool, Default: "false", Doc: "Programs have the further groups of their user, too."},
 		{
 			Name: "startup_script", Kind: KindCommand, Entries: BlockCommand, Example: `["/etc/hakeep/startup.sh"]`, Reload: ReloadRestart,
 			Doc: "Run before anything else is done.",

@@ -5,7 +5,7 @@ import "slices"
 // globalLaterKeywords are those of [global_defs] that hakeep does not do yet.
 func globalLaterKeywords() []Keyword {
 	scripts := later(BlockGlobal, "modes of files", []Keyword{row("umask", KindString, `"022"`, "file mode")})
-	mail := later(BlockGlobal, "load balancing", flags("no_checker_emails"))
+	mail := later(BlockGlobal, "load balancing", flags("no_checker_emails", "smtp_alert_checker"))
 	vmac := later(BlockGlobal, "VMAC", []Keyword{
 		row("vmac_prefix", KindString, `"vrrp"`, ""),
 		row("vmac_addr_prefix", KindString, "", ""),
@@ -78,6 +78,8 @@ func globalWarnedKeywords() []Keyword {
 			"lvs_netlink_cmd_rcv_bufs", "lvs_netlink_cmd_rcv_bufs_force",
 			"lvs_netlink_monitor_rcv_bufs", "lvs_netlink_monitor_rcv_bufs_force",
 			"process_monitor_rcv_bufs", "process_monitor_rcv_bufs_force"),
+		warned("symbolic links in the path of a program are always followed anew at each run", "use_symlink_paths"),
+		warned("programs always have the further groups of their user", "set_supplementary_groups"),
 		warned("the random numbers of hakeep need no seed", "random_seed"),
 		warned("hakeep uses nftables, not iptables and ipsets", "vrrp_iptables", "vrrp_ipsets"),
 		warned("hakeep has no SNMP; use http_listen and /metrics",

@@ -73,10 +73,6 @@ func instanceKeywords() []Keyword {
 			Doc: "How long to wait before taking over from a master of lower priority.",
 		},
 		{
-			Name: "timer_expired_backup", Kind: KindBoolOrInt, Default: "false", Min: 1, Max: 254, Example: "true",
-			Doc: "With nopreempt: step down after having been stopped so long that a backup of this priority (true: 254) has taken over.",
-		},
-		{
 			Name: "higher_prio_send_advert", Kind: KindBool, Default: "<vrrp_higher_prio_send_advert>", Example: "false",
 			Doc: "Send one advert before giving way to a higher master.",
 		},
@@ -168,8 +164,8 @@ func instanceSourceKeywords() []Keyword {
 			Doc: "With an empty unicast_peer: stay in fault instead of using multicast.",
 		},
 		{
-			Name: "unicast_ttl", Kind: KindInt, Default: "<255; the kernel's with IPv6>", Example: "255", Min: 1, Max: 255,
-			Departure: "keepalived: 0 is allowed, but such packets never leave the host",
+			Name: "unicast_ttl", Kind: KindInt, Default: "255", Min: 1, Max: 255,
+			Departure: "keepalived: the kernel's with IPv6, which peers with min_ttl refuse; and 0 is allowed, but such packets never leave the host",
 			Doc:       "TTL or hop limit of unicast adverts.",
 		},
 		{
@@ -222,6 +218,7 @@ func instanceLaterKeywords() []Keyword {
 		warned("hakeep learns of link changes from the kernel and never polls", KindBool, "linkbeat_use_polling"),
 		warned("keepalived has replaced it by lvs_sync_daemon of [global_defs]", KindLink, "lvs_sync_daemon_interface"),
 		warned("use the daemon's log level", KindInt, "debug"),
+		timerExpired(),
 	})
 	const hmac = Block("auth_hmac")
 	return slices.Concat(warnings,
@@ -248,6 +245,14 @@ func instanceLaterKeywords() []Keyword {
 		}),
 		fill(BlockInstance, Refused, "", []Keyword{renamed("thread_timer_expired", "timer_expired_backup")}),
 	)
+}
+
+// timerExpired is the row of timer_expired_backup.
+func timerExpired() Keyword {
+	return Keyword{
+		Name: "timer_expired_backup", Kind: KindBoolOrInt, Default: "false", Min: 1, Max: 254, Example: "true", Fate: Warned,
+		Reason: "a master that was stopped for so long that a backup must have taken over always listens first, and steps down if it hears one",
+	}
 }
 
 // instanceTrackKeywords are those of [[vrrp_instance]] about what it watches and

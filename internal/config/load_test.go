@@ -124,7 +124,15 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-func TestCheckHost(t *testing.T) {
+// linksOnly is a host that lacks nothing but links.
+type linksOnly func(string) bool
+
+func (f linksOnly) LinkExists(name string) bool { return f(name) }
+func (f linksOnly) UserExists(string) bool      { return true }
+func (f linksOnly) GroupExists(string) bool     { return true }
+func (f linksOnly) Lookup(string) error         { return nil }
+
+func TestCheckOnLinks(t *testing.T) {
 	t.Parallel()
 	cfg, problems := Parse("f", []byte(base("", "virtual_ipaddress_excluded = [\n\"192.0.2.20 dev eth9\"]",
 		`virtual_ipaddress = ["192.0.2.10/24", "192.0.2.11/24 dev eth1"]`)))
@@ -132,7 +140,7 @@ func TestCheckHost(t *testing.T) {
 		t.Fatal(problems)
 	}
 	asked := make(map[string]int)
-	got := cfg.CheckHost(func(link string) bool { asked[link]++; return link == "eth1" })
+	got := cfg.CheckOn(linksOnly(func(link string) bool { asked[link]++; return link == "eth1" }))
 	want := "f:5: vrrp_instance.VI_1.interface: there is no interface eth0 on this host now; the instance waits in fault until it appears\n" +
 		"f:9: vrrp_instance.VI_1.virtual_ipaddress_excluded: there is no interface eth9 on this host now; the instance waits in fault until it appears"
 	if diff := cmp.Diff(want, got.String()); diff != "" {

@@ -76,11 +76,7 @@ func (d *draft) checkSource() {
 		return
 	}
 	d.ignored("has no effect with unicast_peer", "mcast_dst_ip")
-	def := 255
-	if d.Family == FamilyIPv6 {
-		def = 0 // the kernel's, as with keepalived
-	}
-	d.UnicastTTL = uint8(b.numOr("unicast_ttl", def))
+	d.UnicastTTL = uint8(b.num("unicast_ttl"))
 	for _, p := range d.peers {
 		if p.Addr == d.UnicastSrc {
 			b.d.add(Error, p.line, b.join("unicast_peer"), "%s is this router's own unicast_src_ip; list only the other routers", p.Addr)

@@ -135,7 +135,7 @@ func (b *block) readScript() Script {
 		b.errorf("user", "stands beside the user in the table of script; keep one of them")
 	} else if own.user != "" && !s.Command.IsZero() {
 		s.Command.User, s.Command.Group = own.user, own.group
-		s.Command.SupplementaryGroups = own.supplementary || b.d.globalSupplementary
+		s.Command.SupplementaryGroups = own.supplementary
 		b.d.commands[len(b.d.commands)-1].command = s.Command
 	}
 	return s

@@ -37,7 +37,7 @@ func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
 		in.Problem = err.Error()
 	}
 	in.Snapshot, in.Now, in.Standby = snap, time.Now(), d.standbys.all()
-	for _, p := range cur.config.CheckHost(d.linkExists) {
+	for _, p := range cur.config.CheckOn(d.hostOf(cur.config)) {
 		in.Warnings = append(in.Warnings, p.String())
 	}
 	in.Warnings = append(in.Warnings, cur.problems...)

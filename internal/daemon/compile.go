@@ -21,8 +21,7 @@ import (
 )
 
 // maxTTL is the TTL and hop limit of multicast adverts (RFC 9568, 5.1.1.3 and
-// 5.1.2.3), and of unicast ones unless unicast_ttl says otherwise: keepalived
-// uses the kernel's default for IPv6, which peers with min_ttl refuse.
+// 5.1.2.3); unicast ones have unicast_ttl.
 const maxTTL = 255
 
 // ownerPriority is the priority of the address owner (RFC 9568, 5.2.4).
@@ -84,10 +83,7 @@ func compileInstance(in *config.Instance) wire.Instance {
 		p.Form = vrrp.ChecksumPlain
 	}
 	if in.Unicast {
-		p.Source = in.UnicastSrc
-		if in.UnicastTTL != 0 {
-			out.TTL = int(in.UnicastTTL)
-		}
+		p.Source, out.TTL = in.UnicastSrc, int(in.UnicastTTL)
 		for _, peer := range in.UnicastPeers {
 			p.Peers = append(p.Peers, vrrp.Peer{Addr: peer.Addr, MinTTL: peer.MinTTL, MaxTTL: peer.MaxTTL})
 		}
@@ -154,26 +150,14 @@ func compileAddress(a config.Address) netif.Addr {
 	return out
 }
 
-// promote lists the interfaces on which the removal of one IPv4 address must
-// not take others with it, and those of promote_secondaries.
+// promote lists the interfaces of promote_secondaries. On those that IPv4
+// addresses go to the elector does the same by itself.
 func promote(cfg *config.Config) []string {
 	links := map[string]bool{}
 	for i := range cfg.Instances {
 		in := &cfg.Instances[i]
-		for _, list := range [][]config.Address{in.Addresses, in.Excluded} {
-			for _, a := range list {
-				if a.Prefix.Addr().Is4() {
-					links[a.Dev] = true
-				}
-			}
-		}
 		if in.PromoteSecondaries && in.Interface != "" {
 			links[in.Interface] = true
-		}
-	}
-	for _, a := range cfg.StaticAddresses {
-		if a.Prefix.Addr().Is4() {
-			links[a.Dev] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(links))
@@ -298,5 +282,7 @@ func restartKeys(old, next *config.Global) []string {
 	differ("realtime", old.Realtime != next.Realtime)
 	differ("vrrp_startup_delay", old.StartupDelay != next.StartupDelay)
 	differ("vrrp_delay_after_boot", old.DelayAfterBoot != next.DelayAfterBoot)
+	differ("net_namespace", old.NetNamespace != next.NetNamespace)
+	differ("startup_script", !old.StartupScript.Equal(next.StartupScript))
 	return names
 }

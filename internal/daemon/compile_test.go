@@ -251,7 +251,7 @@ func TestCompile(t *testing.T) {
 	if got.MainTimeout != 20*time.Second || !got.LogUnknownVRIDs || len(got.Instances) != 2 || got.StartupDelay != 0 {
 		t.Errorf("got %+v", got)
 	}
-	if want := []string{"eth0", "eth1", "eth2"}; !slices.Equal(got.Promote, want) {
+	if want := []string{"eth2"}; !slices.Equal(got.Promote, want) {
 		t.Errorf("promote_secondaries on %v, want %v", got.Promote, want)
 	}
 	var left []string
@@ -359,11 +359,12 @@ func TestChanges(t *testing.T) {
 func TestRestartKeys(t *testing.T) {
 	t.Parallel()
 	a := config.Global{Realtime: true, NFTable: "hakeep", MainTimeout: time.Second}
-	b := config.Global{Name: "blue", NFTable: "hakeep_blue", MainTimeout: time.Minute, StartupDelay: time.Second}
+	b := config.Global{Name: "blue", NFTable: "hakeep_blue", MainTimeout: time.Minute, StartupDelay: time.Second,
+		NetNamespace: "/run/netns/blue", StartupScript: config.Command{Argv: []string{"/x"}}}
 	if got := restartKeys(&a, &a); got != nil {
 		t.Errorf("got %v", got)
 	}
-	if got, want := restartKeys(&a, &b), []string{"instance", "nftables", "realtime", "vrrp_startup_delay"}; !slices.Equal(got, want) {
+	if got, want := restartKeys(&a, &b), []string{"instance", "nftables", "realtime", "vrrp_startup_delay", "net_namespace", "startup_script"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -93,9 +93,9 @@ func TestCompileStatic(t *testing.T) {
 	if len(s.Addresses) != 1 || len(s.Routes) != 1 || len(s.Rules) != 1 {
 		t.Fatalf("got %+v", s)
 	}
-	if !slices.Contains(c.Leftovers, s.Addresses[0].Key()) || !slices.Contains(c.Promote, "eth3") ||
+	if !slices.Contains(c.Leftovers, s.Addresses[0].Key()) ||
 		!slices.Contains(c.LeftItems.Routes, s.Routes[0].Key()) || !slices.Contains(c.LeftItems.Rules, s.Rules[0].Key()) {
-		t.Errorf("left %+v %+v, promote %v", c.Leftovers, c.LeftItems, c.Promote)
+		t.Errorf("left %+v %+v", c.Leftovers, c.LeftItems)
 	}
 	want := map[string][]string{
 		"198.51.100.7/24 dev eth3":             {"VI_1"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -82,7 +81,7 @@ type daemon struct {
 	notify     *notifier
 	history    *history
 	standbys   *standbys
-	linkExists func(string) bool
+	hostOf     func(*config.Config) config.Host
 	signals    <-chan os.Signal
 	job        func(context.Context) (string, error) // askJob
 	executable string                                // where this program was started from
@@ -127,6 +126,9 @@ func Run(ctx context.Context, o Options) error {
 	if problems.HasErrors() {
 		return &ConfigError{Problems: problems}
 	}
+	if err := enterNamespace(cfg.Global.NetNamespace); err != nil {
+		return err
+	}
 	logProblems(o.Logger, problems)
 	if err := checkPermission(); err != nil {
 		return err
@@ -148,7 +150,6 @@ func Run(ctx context.Context, o Options) error {
 	defer signal.Stop(signals)
 	d := newDaemon(o, cfg, &ownBinary{dir: o.RuntimeDir, realtime: cfg.Global.Realtime}, fw)
 	d.signals = signals
-	logProblems(o.Logger, cfg.CheckHost(d.linkExists))
 	if d.executable, err = os.Executable(); err != nil {
 		return fmt.Errorf("find own binary: %w", err)
 	}
@@ -191,8 +192,8 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	d := &daemon{
 		opts: o, log: o.Logger, started: time.Now(),
 		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(),
-		linkExists: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
-		patience:   applyTimeout, job: askJob,
+		hostOf:   HostOf,
+		patience: applyTimeout, job: askJob,
 		upgrades: make(chan struct{}), requests: make(chan reloadRequest), outcomes: make(chan outcome, 1),
 		listen:    make(chan netip.AddrPort, 1),
 		snapshots: make(chan *wire.Snapshot, 1), stopped: make(chan struct{}),
@@ -238,14 +239,30 @@ var (
 	errUpgrade  = fmt.Errorf("%w: upgraded", errHandOver)
 )
 
-// run runs all tasks until the daemon has stopped.
+// run runs startup_script, then all tasks until the daemon has stopped, and
+// shutdown_script after an orderly stop.
 func (d *daemon) run(ctx context.Context) error {
+	if !d.startup(ctx) {
+		return d.firewall.Close(true)
+	}
+	cfg := d.current.Load().config
+	logProblems(d.log, cfg.CheckOn(d.hostOf(cfg)))
+	orderly, err := d.tasks(ctx)
+	if orderly {
+		d.shutdown(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+// tasks runs all tasks until the daemon has stopped, and reports whether it has
+// done so in order.
+func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 	listener, err := control.Listen(d.opts.Socket)
 	if errors.Is(err, control.ErrInUse) {
-		return &RunningError{What: d.opts.Socket}
+		return false, &RunningError{What: d.opts.Socket}
 	}
 	if err != nil {
-		return refused(d.opts.Socket+" cannot be made by this user", err)
+		return false, refused(d.opts.Socket+" cannot be made by this user", err)
 	}
 	server := control.NewServer(listener, d, d.log)
 	g, tasks := errgroup.WithContext(context.WithoutCancel(ctx))
@@ -262,17 +279,17 @@ func (d *daemon) run(ctx context.Context) error {
 		g.Go(func() error { return reapOrphans(tasks, reapInterval) })
 	}
 	err = g.Wait()
-	orderly := errors.Is(err, errOrderly)
+	orderly = errors.Is(err, errOrderly)
 	switch {
 	case errors.Is(err, errUpgrade):
 		if tidied := d.tidy(false); tidied != nil {
 			d.log.Warn("not everything is tidy before the upgrade", "err", tidied)
 		}
-		return err
+		return false, err
 	case orderly || errors.Is(err, errHandOver):
 		err = nil
 	}
-	return errors.Join(err, d.tidy(orderly))
+	return orderly, errors.Join(err, d.tidy(orderly))
 }
 
 // tidy removes what must not outlive the daemon. What an unorderly end leaves

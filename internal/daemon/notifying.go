@@ -55,6 +55,7 @@ func notifyHooks(kind notify.Kind, name, group string, n config.Notify, mail boo
 		Notify: notifyCommand(n.Any), NotifyMaster: notifyCommand(n.Master), NotifyBackup: notifyCommand(n.Backup),
 		NotifyFault: notifyCommand(n.Fault), NotifyStop: notifyCommand(n.Stop), NotifyDeleted: notifyCommand(n.Deleted),
 		NotifyMasterRxLowerPri: notifyCommand(n.MasterRxLowerPri),
+		DeletedState:           n.DeletedState,
 		SMTPAlert:              mail, PriorityChanges: n.PriorityChanges,
 	}
 }

@@ -118,7 +118,7 @@ func (b *ownBinary) start() (process, error) {
 func forMain(variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
 	switch name {
-	case "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES":
+	case "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", namespaceMarker:
 		return true
 	}
 	return false

@@ -95,7 +95,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	if problems.HasErrors() {
 		return outcome{reload: out}
 	}
-	host := cfg.CheckHost(d.linkExists)
+	host := cfg.CheckOn(d.hostOf(cfg))
 	logProblems(d.log, host)
 	out.Problems = append(out.Problems, status.Problems(host)...)
 	if names := restartKeys(&cur.config.Global, &cfg.Global); len(names) > 0 {

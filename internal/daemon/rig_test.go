@@ -86,6 +86,14 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+// wholeHost has everything.
+type wholeHost struct{}
+
+func (wholeHost) LinkExists(string) bool  { return true }
+func (wholeHost) UserExists(string) bool  { return true }
+func (wholeHost) GroupExists(string) bool { return true }
+func (wholeHost) Lookup(string) error     { return nil }
+
 // rig is a daemon with fakes around it, on a real control socket and with real
 // files.
 type rig struct {
@@ -126,7 +134,7 @@ func newRig(t *testing.T, text string) *rig {
 	}
 	r.d = newDaemon(o, cfg, r.fakes, r.keeper)
 	r.d.signals = r.signals
-	r.d.linkExists = func(string) bool { return true }
+	r.d.hostOf = func(*config.Config) config.Host { return wholeHost{} }
 	r.d.notify.send = func(state string) error { r.told <- state; return nil }
 	r.client = control.NewClient(o.Socket)
 	t.Cleanup(r.fakes.end)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +46,11 @@ func (n *notifier) ready() { n.tell(sd.SdNotifyReady) }
 func (n *notifier) reloading() { n.tell(sd.SdNotifyReloading, sd.SdNotifyMonotonicUsec()) }
 
 func (n *notifier) stopping() { n.tell(sd.SdNotifyStopping) }
+
+// extend asks for more time for a start or a stop.
+func (n *notifier) extend(d time.Duration) {
+	n.tell("EXTEND_TIMEOUT_USEC=" + strconv.FormatInt(d.Microseconds(), 10))
+}
 
 func (n *notifier) alive() { n.tell(sd.SdNotifyWatchdog) }
 

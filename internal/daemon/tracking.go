@@ -54,8 +54,11 @@ func trackProcess(c *config.TrackProcess) track.Process {
 	case config.MatchPartial:
 		p.Match = track.MatchPartial
 	}
-	if c.QuorumMax == config.NoQuorumMax {
+	switch c.QuorumMax {
+	case config.NoQuorumMax:
 		p.QuorumMax = 0
+	case 0:
+		p.QuorumMax = track.NoProcess
 	}
 	return p
 }

@@ -67,6 +67,8 @@ type addrThread struct {
 	routers map[string]bool // whether an interface forwards IPv6
 	known   map[netif.Key]netif.Addr
 	results []addrResult
+	// promoted are the interfaces, by index, that promote_secondaries was set on.
+	promoted map[int]bool
 	// unready are IPv6 addresses that the kernel has accepted but does not serve
 	// yet: their local route is made by a work queue, some milliseconds later on
 	// a busy machine. Announced before that, they would lose packets.
@@ -85,7 +87,7 @@ func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realti
 		clock: c, kernel: k, inbox: b, slot: s, rt: rt,
 		groups: netif.NewGroups(), config: &wire.Config{},
 		links: map[string]netif.Link{}, known: map[netif.Key]netif.Addr{},
-		unready: map[netif.Key]unreadyAddr{},
+		unready: map[netif.Key]unreadyAddr{}, promoted: map[int]bool{},
 	}
 	t.rec = netif.NewReconciler(k, netif.Options{
 		Owned:      func(netif.Installed) bool { return false },
@@ -156,6 +158,7 @@ func (t *addrThread) turn() {
 	}
 	if t.linkEvents(events) || config != nil {
 		t.joinGroups()
+		t.promote()
 	}
 	if desired != nil {
 		t.routers = map[string]bool{} // forwarding may have been switched
@@ -346,6 +349,21 @@ func (t *addrThread) joinGroups() {
 		}
 	}
 	t.note(t.groups.Sync(want))
+}
+
+// promote sets promote_secondaries where the configuration asks for it, once on
+// each interface.
+func (t *addrThread) promote() {
+	for _, name := range t.config.Promote {
+		l, ok := t.links[name]
+		if !ok || t.promoted[l.Index] {
+			continue
+		}
+		t.promoted[l.Index] = true
+		if err := t.kernel.SetPromoteSecondaries(name); !errors.Is(err, netif.ErrNoLink) {
+			t.note(err)
+		}
+	}
 }
 
 // linkEvents keeps the links up to date and reports whether one appeared or

@@ -45,7 +45,11 @@ func openPipe(cfg FIFO) (*pipe, error) {
 	if before.Mode&unix.S_IFMT != unix.S_IFIFO { // opening a device can do harm
 		return nil, fmt.Errorf("%s exists and is not a FIFO: remove it or use another path", cfg.Path)
 	}
-	fd, err := unix.Open(cfg.Path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	const flags = unix.O_RDWR | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Open(cfg.Path, flags|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.EACCES) && !created && int(before.Uid) == uid {
+		fd, err = openGiven(cfg.Path, uid, flags)
+	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: cfg.Path, Err: err}
 	}
@@ -55,6 +59,28 @@ func openPipe(cfg FIFO) (*pipe, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// openGiven opens a FIFO that an earlier run has given to its user and that root
+// may not write to without CAP_DAC_OVERRIDE: it is taken back before, and claim
+// gives it away again.
+func openGiven(path string, uid, flags int) (int, error) {
+	at, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(at)
+	var st unix.Stat_t
+	if err := unix.Fstat(at, &st); err != nil {
+		return -1, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFIFO || int(st.Uid) != uid {
+		return -1, unix.EACCES // another one by now
+	}
+	if err := unix.Fchownat(at, "", os.Geteuid(), -1, unix.AT_EMPTY_PATH); err != nil {
+		return -1, err
+	}
+	return unix.Open(fmt.Sprintf("/proc/self/fd/%d", at), flags, 0)
 }
 
 // claim looks whether it is a FIFO that may be ours, and gives it its owner.

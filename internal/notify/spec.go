@@ -60,6 +60,9 @@ type Hooks struct {
 	// Notify runs at each state with four further arguments; the others run at
 	// theirs with exactly the arguments that are configured.
 	Notify, NotifyMaster, NotifyBackup, NotifyFault, NotifyStop, NotifyDeleted, NotifyMasterRxLowerPri Command
+	// DeletedState says DELETED, rather than FAULT, to Notify and the FIFOs when
+	// the instance is deleted (notify_deleted without a command).
+	DeletedState bool
 	// SMTPAlert sends mail at each state.
 	SMTPAlert bool
 	// PriorityChanges writes changes of the priority to FIFOs
@@ -97,7 +100,7 @@ func (h *Hooks) hooks(e Event, state State) []hook {
 // word is the state as scripts and FIFOs say it: an instance that was deleted is
 // in FAULT unless somebody asked for more.
 func (h *Hooks) word(s State) State {
-	if s == Deleted && h.NotifyDeleted.IsZero() {
+	if s == Deleted && h.NotifyDeleted.IsZero() && !h.DeletedState {
 		return Fault
 	}
 	return s

@@ -2,11 +2,16 @@ package track
 
 import "time"
 
+// NoProcess is the greatest number of processes where none is to run (keepalived:
+// quorum_max 0).
+const NoProcess = -1
+
 // Quorum judges a number of processes: it is well from Min to Max of them. A
 // change counts when it has lasted for the delay of its direction; the first
 // count counts at once.
 type Quorum struct {
-	// Min is the least number, Max the greatest; 0 means 1 and without limit.
+	// Min is the least number, Max the greatest; 0 means 1 and without limit. With
+	// NoProcess as Max it is well while there is none.
 	Min, Max int
 	// Gain and Loss are the delays (keepalived: fork_delay, terminate_delay).
 	Gain, Loss time.Duration
@@ -21,6 +26,9 @@ type Quorum struct {
 func (q *Quorum) Count(now time.Duration, n int) (changed bool) {
 	changed = q.Tick(now)
 	well := n >= max(q.Min, 1) && (q.Max == 0 || n <= q.Max)
+	if q.Max == NoProcess {
+		well = n == 0
+	}
 	if !q.known {
 		q.known, q.ok = true, well
 		return true

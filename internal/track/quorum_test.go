@@ -22,6 +22,7 @@ func TestQuorum(t *testing.T) {
 		{"one is enough", Quorum{}, []step{{0, 1, true, true}, {0, 5, true, false}, {s, 0, false, true}}},
 		{"first count counts at once", Quorum{Min: 2, Gain: s, Loss: s}, []step{{0, 1, false, true}}},
 		{"range", Quorum{Min: 2, Max: 3}, []step{{0, 1, false, true}, {0, 2, true, true}, {0, 3, true, false}, {0, 4, false, true}, {0, 3, true, true}}},
+		{"none is to run", Quorum{Max: NoProcess}, []step{{0, 0, true, true}, {0, 1, false, true}, {0, 0, true, true}}},
 		{"loss is delayed", Quorum{Loss: s}, []step{{0, 1, true, true}, {s, 0, true, false}, {2*s - 1, -1, true, false}, {2 * s, -1, false, true}}},
 		{"a restart in time is not seen", Quorum{Loss: s}, []step{{0, 1, true, true}, {s, 0, true, false}, {s + 1, 1, true, false}, {5 * s, -1, true, false}}},
 		{"gain is delayed", Quorum{Gain: s}, []step{{0, 0, false, true}, {s, 1, false, false}, {2 * s, -1, true, true}}},

@@ -122,7 +122,8 @@ type Process struct {
 	Argv        []string
 	Match       Match
 	FullCommand bool
-	// Quorum to QuorumMax processes are well; 0 means 1 and without limit.
+	// Quorum to QuorumMax processes are well; 0 means 1 and without limit, a
+	// QuorumMax of NoProcess that none is.
 	Quorum, QuorumMax int
 	// ForkDelay is how long the number must be well before it counts as such,
 	// TerminateDelay how long not. keepalived's delay is both.
