@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -90,5 +93,63 @@ func TestUpgrade(t *testing.T) {
 				t.Error("address left behind")
 			}
 		})
+	}
+}
+
+// TestUpgradeReplacedBinary: both processes execute the file that was renamed
+// into place, twice; one that does not work changes nothing.
+func TestUpgradeReplacedBinary(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	dir := nstest.ShortDir(t)
+	path := filepath.Join(dir, "hakeep")
+	text, err := os.ReadFile(nstest.Binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	install := func(text []byte) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", text, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install(text)
+	h, err := lab.StartHakeep(p.a, lab.HakeepOptions{Config: instance{}.TOML(), Dir: dir, Binary: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		h.Kill()
+		if t.Failed() {
+			t.Log(h.LogText())
+		}
+	})
+	awaitState(t, h, "MASTER")
+	before := readDocument(t, h)
+	for range 2 {
+		install(text)
+		cli(t, h, 0, "upgrade")
+		want, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range []int{before.Daemon.PID, before.Elector.PID} {
+			if got, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid)); err != nil || !os.SameFile(got, want) {
+				t.Errorf("process %d does not execute the new file (%v)", pid, err)
+			}
+		}
+	}
+	started := readDocument(t, h).Daemon.Started
+	install([]byte("#!/bin/sh\nexit 1\n"))
+	out, err := p.a.Run(nstest.Binary(t), "upgrade", "--runtime-dir", dir)
+	if err == nil || !strings.Contains(out+err.Error(), "nothing has changed") {
+		t.Errorf("upgrade to a file that does not work: %v\n%s", err, out)
+	}
+	install(text)
+	if after := readDocument(t, h); !after.Daemon.Started.Equal(started) || after.Instances[0].Counters.BecameMaster != 1 {
+		t.Errorf("started %v, was %v; master for the %d. time", after.Daemon.Started, started, after.Instances[0].Counters.BecameMaster)
 	}
 }
