@@ -37,6 +37,9 @@ type Config struct {
 
 	links    []linkRef
 	commands []commandRef
+
+	// places are where lines of the text come from, if that is not File.
+	places []Place
 }
 
 // Global is what [global_defs] says about the whole process.

@@ -53,7 +53,7 @@ func (c *Config) CheckOn(h Host) Problems {
 			s.add(Warning, 0, "", "there is no group %s on this host, to which %s is to belong", printable(f.Group), f.Path)
 		}
 	}
-	return s.sorted()
+	return c.placed(s.sorted())
 }
 
 // once asks about each name once, and about the empty one never. The second

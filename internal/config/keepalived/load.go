@@ -1,0 +1,134 @@
+package keepalived
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"hakeep/internal/config"
+)
+
+// Load reads and validates a configuration file of either format, told apart by
+// what is in it. It is config.Load for a TOML file. For a keepalived.conf,
+// what is lost is an error, and what is changed a warning, each at its place in
+// the file; configID is for its conditions, and empty for the host's name.
+func Load(path, configID string) (*config.Config, config.Problems, error) {
+	ours, err := IsFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read configuration: %w", err)
+	}
+	if !ours {
+		return config.Load(path)
+	}
+	res, err := ConvertFile(path, configID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read configuration: %w", err)
+	}
+	problems := res.Problems()
+	if problems.HasErrors() {
+		return nil, problems, nil
+	}
+	return res.Config, problems, nil
+}
+
+// IsFile reports whether the file at path is a keepalived.conf.
+func IsFile(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxText))
+	if err != nil {
+		return false, err
+	}
+	return Is(text), nil
+}
+
+// ConvertFile is Convert with the files, host name and environment of this
+// host. The error says that there is no such path.
+func ConvertFile(path, configID string) (*Result, error) {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if configID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, err
+		}
+		configID, _, _ = strings.Cut(host, ".")
+	}
+	res := Convert(whole, path, Options{Root: os.DirFS("/"), ConfigID: configID, Env: os.Getenv})
+	if info, err := os.Stat(path); err == nil && res.Secrets && info.Mode().Perm()&0o004 != 0 {
+		res.Issues = append(res.Issues, Issue{
+			Pos: Pos{File: path}, Kind: Note,
+			Message: fmt.Sprintf("holds a password and can be read by every user of this host (mode %04o); run chmod o= %s", info.Mode().Perm(), path),
+		})
+		res.Worst = max(res.Worst, Note)
+	}
+	return res, nil
+}
+
+// Problems returns the issues as problems of a configuration: errors for what
+// is lost or broken, warnings for the rest.
+func (r *Result) Problems() config.Problems {
+	var out config.Problems
+	for _, i := range r.Issues {
+		sev := config.Warning
+		if i.Kind >= Lost {
+			sev = config.Error
+		}
+		out = append(out, config.Problem{File: i.Pos.File, Line: i.Pos.Line, Key: i.Key, Message: i.text(), Severity: sev})
+	}
+	return out
+}
+
+// Is reports whether a text is a keepalived.conf rather than TOML: what its
+// first telling line looks like.
+func Is(text []byte) bool {
+	const longest = 4096
+	words := map[string]bool{}
+	for _, k := range config.Keywords() {
+		if k.Block == config.BlockRoot {
+			words[k.Name] = true
+		}
+	}
+	for _, w := range []string{"include", "includer", "includem", "includew", "includeb", "includea"} {
+		words[w] = true
+	}
+	for l := range strings.Lines(string(text)) {
+		l = strings.Trim(l[:min(len(l), longest)], blanks+"\n\ufeff")
+		if l == "" || l[0] == '#' {
+			continue
+		}
+		if strings.ContainsRune("!@$~", rune(l[0])) {
+			return true
+		}
+		first := l
+		if i := strings.IndexAny(l, blanks+"={#!"); i >= 0 {
+			first = l[:i]
+		}
+		if l[0] == '[' || strings.HasPrefix(strings.TrimLeft(l[len(first):], blanks), "=") {
+			return false
+		}
+		if words[first] {
+			return true
+		}
+	}
+	return false
+}
+
+// Exit returns the exit code of hakeep import: 0 if everything was converted, 2
+// if something is lost, 4 if there is no conversion.
+func (r *Result) Exit() int {
+	switch {
+	case r.Config == nil:
+		return 4
+	case r.Worst >= Lost:
+		return 2
+	}
+	return 0
+}
