@@ -66,8 +66,14 @@ func (m *monitor) take() string {
 
 func startMonitor(t *testing.T, ns *lab.Namespace) *monitor {
 	t.Helper()
+	return monitorOf(t, ns, "address")
+}
+
+// monitorOf is for other objects of ip monitor.
+func monitorOf(t *testing.T, ns *lab.Namespace, objects ...string) *monitor {
+	t.Helper()
 	m := &monitor{}
-	cmd := ns.Command("ip", "-o", "monitor", "address")
+	cmd := ns.Command("ip", append([]string{"-o", "monitor"}, objects...)...)
 	cmd.Stdout = m
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

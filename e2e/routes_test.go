@@ -150,6 +150,41 @@ func TestRoutesReload(t *testing.T) {
 	awaitPolicy(t, p.a, 0)
 }
 
+// TestRoutesUpgrade: another image in the place of the elector touches neither
+// routes nor rules, and goes on sending from a static address.
+func TestRoutesUpgrade(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	ns := nstest.Host(t, "static")
+	nstest.Attach(t, p.lan, ns, "eth0")
+	base := instance{toml: `virtual_routes = ["10.2.0.0/16 via 192.0.2.100"]` + "\n" + `virtual_rules = ["from 10.2.0.0/16 table 100 preference 1000"]`}
+	hk := nstest.Hakeep(t, ns, "static_ipaddress = [\"192.0.2.7/24 dev eth0\"]\nstatic_routes = [\"10.1.0.0/16 via 192.0.2.100\"]\n"+base.TOML())
+	awaitState(t, hk, "MASTER")
+	awaitPolicy(t, ns, 3)
+	mon := monitorOf(t, ns, "route", "rule")
+	nstest.Eventually(t, patience, func() error {
+		nstest.Run(t, ns, "ip", "route", "replace", "10.50.0.0/16", "via", "192.0.2.100")
+		if seen := mon.take(); !strings.Contains(seen, "10.50.0.0/16") {
+			return fmt.Errorf("the monitor says %q", seen)
+		}
+		return nil
+	})
+	for range 3 {
+		cli(t, hk, 0, "upgrade")
+	}
+	awaitPolicy(t, ns, 4)
+	if seen := mon.take(); strings.Contains(seen, "10.") {
+		t.Errorf("changed: %s", seen)
+	}
+	if doc := readDocument(t, hk); doc.Instances[0].State != "MASTER" || doc.Instances[0].Counters.BecameMaster != 1 {
+		t.Errorf("instance is %+v", doc.Instances[0])
+	}
+	// What is removed after that is put back by the new image.
+	nstest.Run(t, ns, "ip", "route", "del", "10.2.0.0/16")
+	nstest.Run(t, ns, "ip", "rule", "del", "priority", "1000")
+	awaitPolicy(t, ns, 4)
+}
+
 // TestRoutesAfterKill: what a killed daemon left is removed by the next one,
 // also when its configuration does not name it any more.
 func TestRoutesAfterKill(t *testing.T) {

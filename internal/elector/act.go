@@ -20,7 +20,8 @@ type member struct {
 	// those that are, with how to announce them.
 	install   bool
 	installed map[netif.Key]arp.Target
-	// refused are routes and rules that should be in the kernel and are not.
+	// refused are routes and rules that should be in the kernel and are not; nil
+	// for none.
 	refused map[string]bool
 	// packets are the adverts that were sent last, ready to be sent again, and
 	// what they were built from.
@@ -46,7 +47,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 		m := l.members[a.ID]
 		switch a.Kind {
 		case vrrp.Added:
-			l.members[a.ID] = &member{inst: l.instanceOf(a.Params), installed: map[netif.Key]arp.Target{}, refused: map[string]bool{}}
+			l.members[a.ID] = &member{inst: l.instanceOf(a.Params), installed: map[netif.Key]arp.Target{}}
 			l.socketsDue = true
 			continue
 		case vrrp.Discarded:

@@ -98,6 +98,7 @@ func open(o Options, rt realtime) (*elector, error) {
 	e.control = newControl(box, j, listener)
 	e.control.realtime = rt.wanted
 	if before != nil {
+		e.watcher.table.static = staticKeys(before.Config)
 		e.loop.takeOver(before)
 		e.control.digest, e.control.mainTimeout = before.Config.Digest, before.MainTimeout
 	}

@@ -140,10 +140,7 @@ type watcher struct {
 // static takes the static addresses of a configuration as the links' own. It is
 // called by the address thread.
 func (w *watcher) static(c *wire.Config) error {
-	set := make(map[netif.Key]bool, len(c.Static.Addresses))
-	for _, a := range c.Static.Addresses {
-		set[a.Key()] = true
-	}
+	set := staticKeys(c)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if maps.Equal(set, w.table.static) {
@@ -155,6 +152,14 @@ func (w *watcher) static(c *wire.Config) error {
 		w.inbox.post(msg)
 	}
 	return err
+}
+
+func staticKeys(c *wire.Config) map[netif.Key]bool {
+	set := make(map[netif.Key]bool, len(c.Static.Addresses))
+	for _, a := range c.Static.Addresses {
+		set[a.Key()] = true
+	}
+	return set
 }
 
 // first reads the present state, before anything else is decided.

@@ -425,6 +425,9 @@ func (l *loop) itemResult(now time.Duration, res *addrResult) {
 		if res.kind == addrInstalled || res.kind == addrRemoved {
 			delete(m.refused, res.item)
 		} else {
+			if m.refused == nil {
+				m.refused = map[string]bool{}
+			}
 			m.refused[res.item] = true
 		}
 		if res.kind == addrTaken {
