@@ -2,8 +2,8 @@
 // network namespaces of its own, and prints tables. Machines are noisy: what
 // counts are medians and the ratio of the two.
 //
-//	go run ./e2e/bench                    everything, about ten minutes
-//	go run ./e2e/bench -only outage       one part: outage, planned, scale
+//	go run ./e2e/bench                    everything, about seventeen minutes
+//	go run ./e2e/bench -only outage       one part: outage, planned, scale, scripts
 //	go run ./e2e/bench -quick             fewer runs and shorter ones
 package main
 
@@ -28,18 +28,29 @@ type settings struct {
 	runs   int
 	scale  time.Duration
 	load   time.Duration
-	dir    string
+	// scripts is how long each of the rounds of the part scripts takes.
+	scripts time.Duration
+	rounds  int
+	dir     string
 }
 
 func main() {
 	var s settings
-	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, scale")
+	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, scale, scripts")
 	quick := flag.Bool("quick", false, "fewer and shorter runs")
 	flag.StringVar(&s.binary, "hakeep", "", "the binary to measure (default: built from this tree)")
+	bare := flag.Duration("beat", 0, "only run a bare real-time loop for this long and print how late it was")
 	flag.Parse()
-	s.runs, s.scale, s.load = 10, 60*time.Second, 30*time.Second
+	if *bare > 0 {
+		if err := beat(*bare); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	s.runs, s.scale, s.load, s.scripts, s.rounds = 10, 60*time.Second, 30*time.Second, 30*time.Second, 3
 	if *quick {
-		s.runs, s.scale, s.load = 3, 10*time.Second, 10*time.Second
+		s.runs, s.scale, s.load, s.scripts, s.rounds = 3, 10*time.Second, 10*time.Second, 10*time.Second, 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -68,7 +79,7 @@ func run(ctx context.Context, s settings, only string) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, settings) error
-	}{{"outage", outages}, {"planned", planned}, {"scale", scales}}
+	}{{"outage", outages}, {"planned", planned}, {"scale", scales}, {"scripts", scripts}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue
