@@ -270,7 +270,7 @@ func TestPositions(t *testing.T) {
 		t.Fatalf("got %v", res.Config)
 	}
 	// What is asked of the host is reported at the place in the conf file.
-	problems := res.Config.CheckHost(func(string) bool { return false })
+	problems := res.Config.CheckOn(bareHost{})
 	if len(problems) != 2 || problems[0].Line != 3 || problems[0].File != "k.conf" {
 		t.Errorf("got %v", problems)
 	}
@@ -301,3 +301,11 @@ func TestIs(t *testing.T) {
 		}
 	}
 }
+
+// bareHost has no interface; everything else is there.
+type bareHost struct{}
+
+func (bareHost) LinkExists(string) bool  { return false }
+func (bareHost) UserExists(string) bool  { return true }
+func (bareHost) GroupExists(string) bool { return true }
+func (bareHost) Lookup(string) error     { return nil }
