@@ -14,7 +14,7 @@ UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
 RACE     := $(filter-out hakeep/internal/sim,$(UNIT))
 FUZZTIME ?= 20s
 
-.PHONY: all build demo test test-vm unit race e2e lint fuzz bench sim deps man install clean
+.PHONY: all build demo test test-vm unit race e2e lint fuzz bench corpus sim deps man install clean
 
 all: build
 
@@ -67,6 +67,10 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg || exit 1; \
 		done; \
 	done
+
+# corpus runs the keepalived.conf reader over every file of the folder DIR.
+corpus:
+	$(GO) run ./internal/config/keepalived/corpus $(if $(KEEPALIVED),-keepalived $(KEEPALIVED)) $(DIR)
 
 # sim runs the protocol's simulator and model checker for longer.
 sim:

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hakeep/internal/config"
+	"hakeep/internal/config/keepalived"
 	"hakeep/internal/daemon"
 	"hakeep/internal/hostcheck"
 	"hakeep/internal/status"
@@ -18,6 +19,8 @@ func newCheckCommand() *cobra.Command {
 		file           string
 		asJSON, strict bool
 		host           bool
+		configID       string
+		asKeepalived   bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -31,14 +34,23 @@ Warnings, such as an interface that does not exist now, do not count unless
 --strict is given. With --host, what of this machine is in hakeep's way is
 told as well: the firewall, the rights of the user, the kernel.
 
-Exit codes: 0 the configuration can be used, 4 it cannot.`,
+A keepalived.conf can be used if nothing in it is lost. With --as-keepalived, one
+is judged as "keepalived -t" does, by what it says and not by what hakeep can do.
+
+Exit codes: 0 the configuration can be used, 4 it cannot. With --as-keepalived
+those of "keepalived -t": 0 fine, 4 it cannot run (also: an interface is missing),
+5 something is wrong, 6 scripts without script security.`,
 		Example: `  hakeep check
   hakeep check --config ./new.toml --strict
   hakeep check --host
+  hakeep check --config /etc/keepalived/keepalived.conf --as-keepalived
   hakeep check --json | jq '.problems[].text'`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := check(file, strict, host)
+			if asKeepalived {
+				return checkAsKeepalived(cmd, file, configID)
+			}
+			r, err := check(file, configID, strict, host)
 			if err != nil {
 				return &daemon.ConfigError{Err: err}
 			}
@@ -52,7 +64,9 @@ Exit codes: 0 the configuration can be used, 4 it cannot.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&file, "config", defaultConfig, "configuration file")
+	f.StringVar(&file, "config", defaultConfig, "configuration file: TOML, or a keepalived.conf")
+	f.StringVar(&configID, "config-id", "", "for the conditions (@ID) of a keepalived.conf (default the host's name)")
+	f.BoolVar(&asKeepalived, "as-keepalived", false, "exit with the code of keepalived -t")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&strict, "strict", false, "let warnings count as errors")
 	f.BoolVar(&host, "host", false, "look at this machine as well")
@@ -70,8 +84,8 @@ type checkResult struct {
 	Host []hostcheck.Finding `json:"host,omitempty"`
 }
 
-func check(file string, strict, host bool) (*checkResult, error) {
-	cfg, problems, err := config.Load(file)
+func check(file, configID string, strict, host bool) (*checkResult, error) {
+	cfg, problems, err := keepalived.Load(file, configID)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +105,53 @@ func check(file string, strict, host bool) (*checkResult, error) {
 		}
 	}
 	return r, nil
+}
+
+// linkWatch is a host that remembers whether an interface was missing.
+type linkWatch struct {
+	config.Host
+	missing bool
+}
+
+// LinkExists asks the host.
+func (h *linkWatch) LinkExists(name string) bool {
+	ok := h.Host.LinkExists(name)
+	h.missing = h.missing || !ok
+	return ok
+}
+
+// checkAsKeepalived prints what keepalived would complain about, too.
+func checkAsKeepalived(cmd *cobra.Command, file, configID string) error {
+	const noFile = 4 // keepalived -t: cannot run
+	ours, err := keepalived.IsFile(file)
+	if err != nil {
+		return &codeError{code: noFile, err: err}
+	}
+	if !ours {
+		return &codeError{code: noFile, err: fmt.Errorf("%s is not a keepalived.conf", file)}
+	}
+	res, err := keepalived.ConvertFile(file, configID)
+	if err != nil {
+		return &codeError{code: noFile, err: err}
+	}
+	w := cmd.OutOrStdout()
+	for _, i := range res.Issues {
+		if !i.Own {
+			fmt.Fprintln(w, i)
+		}
+	}
+	missing := false
+	if res.Config != nil {
+		h := &linkWatch{Host: daemon.HostOf(res.Config)}
+		for _, p := range res.Config.CheckOn(h) {
+			fmt.Fprintln(w, p)
+		}
+		missing = h.missing
+	}
+	if code := res.TestExit(missing); code != 0 {
+		return silent(code)
+	}
+	return nil
 }
 
 func (r *checkResult) print(w io.Writer, asJSON bool) error {

@@ -62,6 +62,7 @@ The daemon is "hakeep run"; the other commands talk to it or look at files.`,
 	root.AddCommand(
 		newRunCommand(),
 		newCheckCommand(),
+		newImportCommand(),
 		newStatusCommand(),
 		newReloadCommand(),
 		newEventsCommand(),

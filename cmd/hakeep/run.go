@@ -29,6 +29,9 @@ stop in order: the other routers are told, and the addresses are removed. If
 this process is killed, the elector goes on for main_timeout, and a daemon that
 is started within that time attaches to it.
 
+The configuration may also be a keepalived.conf, if nothing in it is lost
+("hakeep import" says what is).
+
 Daemons with different runtime directories can run on one host.
 
 Exit codes: 0 stopped in order, 1 failure, 3 already running, 4 the
@@ -47,7 +50,8 @@ configuration is refused, 5 not permitted.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.ConfigFile, "config", defaultConfig, "configuration file")
+	f.StringVar(&o.ConfigFile, "config", defaultConfig, "configuration file: TOML, or a keepalived.conf")
+	f.StringVar(&o.ConfigID, "config-id", "", "for the conditions (@ID) of a keepalived.conf (default the host's name)")
 	f.StringVar(&o.RuntimeDir, "runtime-dir", defaultRuntime, "directory for sockets and state, made if missing")
 	f.StringVar(&o.Socket, "socket", "", "control socket (default hakeep.sock in --runtime-dir)")
 	f.StringVar(&logFormat, "log-format", "text", "format of the log on standard error: text or json")

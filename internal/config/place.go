@@ -9,7 +9,7 @@ type Place struct {
 
 // Relocate says where the lines of the text come from that the configuration
 // was read from, the first one first, if the text was made of another file.
-// CheckHost and CheckOn then report that place.
+// CheckOn then reports that place.
 func (c *Config) Relocate(places []Place) { c.places = places }
 
 // placed moves problems to where their lines come from.

@@ -18,6 +18,7 @@ import (
 
 	"hakeep/checks"
 	"hakeep/internal/config"
+	"hakeep/internal/config/keepalived"
 	"hakeep/internal/control"
 	"hakeep/internal/firewall"
 	"hakeep/internal/metrics"
@@ -30,8 +31,11 @@ import (
 
 // Options are what `hakeep run` was started with.
 type Options struct {
-	// ConfigFile is the configuration.
+	// ConfigFile is the configuration: TOML, or a keepalived.conf.
 	ConfigFile string
+	// ConfigID is for the conditions of a keepalived.conf; empty for the host's
+	// name up to the first dot.
+	ConfigID string
 	// RuntimeDir holds the sockets, the lock and the ownership file; one daemon
 	// uses it at a time. It is made if it does not exist.
 	RuntimeDir string
@@ -119,7 +123,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	cfg, problems, err := config.Load(o.ConfigFile)
+	cfg, problems, err := keepalived.Load(o.ConfigFile, o.ConfigID)
 	if err != nil {
 		return &ConfigError{Err: err}
 	}

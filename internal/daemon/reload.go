@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hakeep/internal/config"
+	"hakeep/internal/config/keepalived"
 	"hakeep/internal/firewall"
 	"hakeep/internal/netif"
 	"hakeep/internal/status"
@@ -86,7 +87,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		out.Error = err.Error()
 		return outcome{reload: out}
 	}
-	cfg, problems, err := config.Load(d.opts.ConfigFile)
+	cfg, problems, err := keepalived.Load(d.opts.ConfigFile, d.opts.ConfigID)
 	if err != nil {
 		return refuse(err)
 	}

@@ -218,11 +218,11 @@ func (c *converter) value(s *section, k *config.Keyword, n *node) {
 	key := s.join(n.name())
 	switch {
 	case k.Fate == config.Warned:
-		c.add(Note, n.pos, key, "has no effect in hakeep: %s", k.Reason)
+		c.addOwn(Note, n.pos, key, "has no effect in hakeep: %s", k.Reason)
 		c.leftOut(s, n, "no effect in hakeep: ")
 		return
 	case k.Fate == config.Refused:
-		c.add(Lost, n.pos, key, "is left out, hakeep does not do it (%s)", k.Reason)
+		c.addOwn(Lost, n.pos, key, "is left out, hakeep does not do it (%s)", k.Reason)
 		c.leftOut(s, n, "NOT CONVERTED: ")
 		return
 	case k.Name == string(config.BlockAuth):
@@ -297,7 +297,7 @@ func (c *converter) item(s *section, k *config.Keyword, n *node) string {
 	words := make([]string, 0, len(n.words))
 	for _, w := range n.words {
 		if k.Entries == config.BlockAddress && w.text == "use_vmac" {
-			c.add(Lost, n.pos, s.join(k.Name), "%s: use_vmac is left out, hakeep does not do it (not yet: VMAC)", quote(n.name()))
+			c.addOwn(Lost, n.pos, s.join(k.Name), "%s: use_vmac is left out, hakeep does not do it (not yet: VMAC)", quote(n.name()))
 			continue
 		}
 		words = append(words, w.text)
@@ -369,7 +369,7 @@ func (c *converter) authentication(s *section, n *node) {
 	}
 	switch kind {
 	case "AH":
-		c.add(Lost, n.pos, key, "auth_type AH is left out, hakeep does not do it; routers that use it will not accept adverts of this one")
+		c.addOwn(Lost, n.pos, key, "auth_type AH is left out, hakeep does not do it; routers that use it will not accept adverts of this one")
 	case "PASS":
 		if pass != "" {
 			break

@@ -165,7 +165,7 @@ func TestConvertLine(t *testing.T) {
 		{"unknown block", "frob {\n a {\n b\n }\n}", "#   a {\n#     b\n", "", Changed, "no such keyword"},
 		{"not yet", "use_vmac vrrp.5", "# NOT CONVERTED: use_vmac vrrp.5", "", Lost, "hakeep does not do it (not yet: VMAC)"},
 		{"no effect", "debug 3", "# no effect in hakeep: debug 3", "", Note, "has no effect"},
-		{"old spelling", "nopreempt\nthread_timer_expired 100", "timer_expired_backup = 100", "", 0, ""},
+		{"old spelling", "vmac_garp_intvl 5", "# NOT CONVERTED: vmac_garp_intvl 5", "", Lost, "announcements on further interfaces"},
 		{"later counts", "priority 10\npriority 20", "priority = 20", "priority = 10", Changed, "stands in line"},
 		{"opposite", "nopreempt\npreempt", "preempt = true", "nopreempt", Changed, "is left out, because preempt"},
 		{"lists add up", "virtual_ipaddress {\n192.0.2.7\n}", `"192.0.2.7"`, "", 0, ""},

@@ -33,6 +33,9 @@ type Result struct {
 	Issues []Issue
 	// Secrets says that Text contains a password.
 	Secrets bool
+	// Scripts says that programs are run, Security that enable_script_security
+	// is set.
+	Scripts, Security bool
 	// Worst is the worst kind of the issues, or 0 if there are none.
 	Worst Kind
 }
@@ -56,6 +59,7 @@ func Convert(name, shown string, o Options) *Result {
 	res := &Result{Secrets: c.secrets}
 	if !r.stopped {
 		c.settle()
+		res.Scripts, res.Security = c.scripts()
 		res.Config, res.Text = c.load(shown, o.Root)
 	}
 	slices.SortStableFunc(is.all, func(a, b Issue) int {

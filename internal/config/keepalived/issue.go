@@ -57,6 +57,9 @@ type Issue struct {
 	Key string
 	// Kind says what it means.
 	Kind Kind
+	// Own says that this is only about what hakeep does otherwise or cannot do:
+	// keepalived has nothing to say here.
+	Own bool
 	// Message is one sentence. It never contains a password.
 	Message string
 }
@@ -92,6 +95,15 @@ type issues struct {
 }
 
 func (s *issues) add(kind Kind, pos Pos, key, format string, args ...any) {
+	s.put(false, kind, pos, key, format, args...)
+}
+
+// addOwn is add for what keepalived has nothing to say about.
+func (s *issues) addOwn(kind Kind, pos Pos, key, format string, args ...any) {
+	s.put(true, kind, pos, key, format, args...)
+}
+
+func (s *issues) put(own bool, kind Kind, pos Pos, key, format string, args ...any) {
 	s.worst = max(s.worst, kind)
 	if len(s.all) >= maxIssues {
 		s.dropped++
@@ -101,7 +113,7 @@ func (s *issues) add(kind Kind, pos Pos, key, format string, args ...any) {
 	if len(args) > 0 {
 		msg = fmt.Sprintf(format, args...)
 	}
-	s.all = append(s.all, Issue{Pos: pos, Key: key, Kind: kind, Message: msg})
+	s.all = append(s.all, Issue{Pos: pos, Key: key, Kind: kind, Own: own, Message: msg})
 }
 
 // printable shortens text from the file for a message and takes out what would

@@ -132,3 +132,24 @@ func (r *Result) Exit() int {
 	}
 	return 0
 }
+
+// TestExit returns the exit code of keepalived -t since version 2.2.5: 0 if the
+// file is fine, 4 if keepalived could not run with it, 5 if there is something
+// to complain about, 6 if programs are run without script security. The highest
+// one counts, as in keepalived. missing says that an interface is not there.
+func (r *Result) TestExit(missing bool) int {
+	const fine, unusable, complaint, insecure = 0, 4, 5, 6
+	code := fine
+	if missing || r.Config == nil {
+		code = unusable
+	}
+	for _, i := range r.Issues {
+		if i.Kind >= Changed && !i.Own {
+			code = complaint
+		}
+	}
+	if r.Scripts && !r.Security {
+		code = insecure
+	}
+	return code
+}

@@ -169,6 +169,22 @@ func (c *converter) advertInt(s *section, version int) {
 	}
 }
 
+// isCommand reports whether an entry says what is run.
+func (c *converter) isCommand(s *section, e *entry) bool {
+	k := c.rows[s.block][e.key]
+	return k != nil && (k.Kind == config.KindCommand || k.Kind == config.KindBoolOrCommand) && k.Name != "process" && e.value != "true"
+}
+
+// scripts reports whether programs are run, and under keepalived's script
+// security.
+func (c *converter) scripts() (any, security bool) {
+	for _, s := range append([]*section{c.doc.global}, c.doc.sections...) {
+		any = any || slices.ContainsFunc(s.entries, func(e *entry) bool { return c.isCommand(s, e) })
+	}
+	e := c.doc.global.find("enable_script_security")
+	return any, e != nil && e.value == "true"
+}
+
 // users names the commands that keepalived would have run as root.
 func (c *converter) users() {
 	if c.doc.global.find("script_user") != nil {
@@ -179,12 +195,10 @@ func (c *converter) users() {
 			continue
 		}
 		for _, e := range s.entries {
-			k := c.rows[s.block][e.key]
-			if k == nil || k.Kind != config.KindCommand && k.Kind != config.KindBoolOrCommand || k.Name == "process" ||
-				strings.HasPrefix(e.value, "{") || e.value == "true" {
+			if !c.isCommand(s, e) || strings.HasPrefix(e.value, "{") {
 				continue
 			}
-			c.add(Changed, e.pos, s.join(e.key), "%s runs as %s; keepalived runs it as keepalived_script, or as root if there is no such user (script_user)",
+			c.addOwn(Changed, e.pos, s.join(e.key), "%s runs as %s; keepalived runs it as keepalived_script, or as root if there is no such user (script_user)",
 				printable(strings.Trim(e.value, `"`)), config.DefaultScriptUser)
 		}
 	}

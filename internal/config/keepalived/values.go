@@ -136,7 +136,7 @@ func (c *converter) number(k *config.Keyword, n *node, key string) (string, bool
 		return "1", true
 	}
 	if v > k.Max && k.Max >= 1000 {
-		c.add(Changed, n.pos, key, "%d is more than hakeep can do, so it is %d", v, k.Max)
+		c.addOwn(Changed, n.pos, key, "%d is more than hakeep can do, so it is %d", v, k.Max)
 		return strconv.FormatInt(k.Max, 10), true
 	}
 	c.add(Changed, n.pos, key, "%d is out of range (%s); it is left out, as keepalived does", v, k.Allowed())
@@ -179,7 +179,7 @@ func (c *converter) duration(k *config.Keyword, n *node, key string) (string, bo
 		return "", false
 	}
 	near := min(max(d, time.Duration(k.Min)), time.Duration(k.Max))
-	c.add(Changed, n.pos, key, "%s is out of the range that hakeep has (%s), so it is %s", quote(text), k.Allowed(), formatDuration(near))
+	c.addOwn(Changed, n.pos, key, "%s is out of the range that hakeep has (%s), so it is %s", quote(text), k.Allowed(), formatDuration(near))
 	return tomlString(formatDuration(near)), true
 }
 

@@ -237,7 +237,7 @@ func summary(all []outcome, compared bool) {
 // judges reports whether a message says that something is wrong with the file:
 // not only what hakeep cannot do or does otherwise.
 func judges(i keepalived.Issue) bool {
-	return i.Kind >= keepalived.Changed && !strings.Contains(i.Message, "hakeep does not do it") && !strings.Contains(i.Message, "keepalived runs it as")
+	return i.Kind >= keepalived.Changed && !i.Own
 }
 
 // hasLine reports whether we said something about the line of a message.
