@@ -242,7 +242,7 @@ func (c *converter) value(s *section, k *config.Keyword, n *node) {
 	}
 	lead := c.takePending()
 	if old := s.find(k.Name); old != nil {
-		c.add(Changed, n.pos, key, "stands in line %d already; this one counts", old.pos.Line)
+		c.addOwn(Changed, n.pos, key, "stands in line %d already; this one counts", old.pos.Line)
 		lead = append(old.lead, lead...)
 		*old = entry{lead: lead}
 		lead = nil
@@ -300,6 +300,9 @@ func (c *converter) item(s *section, k *config.Keyword, n *node) string {
 			c.addOwn(Lost, n.pos, s.join(k.Name), "%s: use_vmac is left out, hakeep does not do it (not yet: VMAC)", quote(n.name()))
 			continue
 		}
+		if k.Entries == config.BlockAddress && w.text == "no_track" && slices.Contains(words, w.text) {
+			continue
+		}
 		words = append(words, w.text)
 	}
 	if k.Entries == config.BlockRoute {
@@ -308,14 +311,23 @@ func (c *converter) item(s *section, k *config.Keyword, n *node) string {
 	return strings.Join(words, " ")
 }
 
-// destinationFirst moves "to DEST" of a route to its start, where hakeep wants
-// it. keepalived takes it anywhere.
+// destinationFirst moves the destination of a route to its start, where hakeep
+// wants it. keepalived takes it anywhere.
 func destinationFirst(words []string) []string {
-	i := slices.Index(words, "to")
-	if i < 1 || i+1 >= len(words) || words[0] != "src" {
+	if i := slices.Index(words, "default6"); i >= 0 {
+		words[i] = "default"
+		words = slices.Concat([]string{"inet6"}, words)
+	}
+	if words[0] != "src" || len(words) < 3 {
 		return words
 	}
-	return slices.Concat(words[i+1:i+2], words[:i], words[i+2:])
+	at, from := 2, 2
+	if i := slices.Index(words, "to"); i > 0 && i+1 < len(words) {
+		at, from = i, i+1
+	} else if !strings.ContainsAny(words[2], "./:") && words[2] != "default" {
+		return words
+	}
+	return slices.Concat(words[from:from+1], words[:at], words[from+1:])
 }
 
 // delays converts interface_up_down_delays.
@@ -405,7 +417,7 @@ func (c *converter) finish(s *section) {
 		if slices.Index(s.entries, a) > slices.Index(s.entries, b) {
 			a, b = b, a
 		}
-		c.add(Changed, a.pos, s.join(a.key), "is left out, because %s in line %d counts", b.key, b.pos.Line)
+		c.addOwn(Changed, a.pos, s.join(a.key), "is left out, because %s in line %d counts", b.key, b.pos.Line)
 		s.remove(a.key)
 	}
 }

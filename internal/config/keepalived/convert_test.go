@@ -225,6 +225,7 @@ func TestConvertBlocks(t *testing.T) {
 		{"wrong keyword", minimal + "frob 1\n", 0, []string{"k.conf:8: frob: keepalived has no such keyword outside of blocks"}},
 		{"not a configuration", "\x7fELF\x01\x02 abc\n\xff\xfe\n", 4, []string{"nothing in this file is a keyword"}},
 		{"password in an unknown place", minimal + "auth_pass secret\n", 0, []string{"auth_pass"}},
+		{"strict unicast", "global_defs {\nvrrp_strict\n}\n" + strings.TrimSuffix(minimal, "}\n") + "unicast_src_ip 192.0.2.8\nunicast_peer {\n192.0.2.9\n}\n}\n", 2, []string{"has no [[vrrp_instance]]", "k.conf:11: vrrp_instance.V.unicast_peer: strict mode has no unicast (RFC 9568, 5.1.1.2); remove unicast_peer, or write strict_mode = false; the whole block is left out"}},
 		{"empty group", minimal + "vrrp_sync_group G {\n group {\n W\n }\n}\n", 0, []string{"has no instances", `"W" is not in this file`}},
 		{"script comes later", strings.TrimSuffix(minimal, "}\n") + "track_script {\nc\n}\n}\nvrrp_script c {\nscript /bin/true\nuser root\n}\n", 0, []string{`"c" comes later`}},
 		{"version of IPv6", "vrrp_instance V {\n interface eth0\n virtual_router_id 5\n version 2\n virtual_ipaddress {\n fe80::1\n }\n}\n", 0, []string{"IPv6 needs version 3"}},

@@ -134,25 +134,50 @@ func (c *converter) drop(problems config.Problems, places []place, shown string)
 			continue // by another problem
 		}
 		any = true
+		lose := c.add
+		if onlyOurs(p) {
+			lose = c.addOwn
+		}
 		switch {
 		case at.elem != nil:
 			at.elem.dropped = true
-			c.add(Lost, pos, p.Key, "%s; this is left out", p.Message)
+			if at.ent.values() == 0 && identifies(at.ent.key) {
+				lose(Lost, pos, p.Key, "%s; the whole block is left out", p.Message)
+				c.removeSection(at.sec)
+				continue
+			}
+			lose(Lost, pos, p.Key, "%s; this is left out", p.Message)
 			if at.ent.values() == 0 {
 				c.removeEntry(at.ent)
 			}
-		case at.ent != nil && at.ent.key != "name":
-			c.add(Lost, pos, p.Key, "%s; this is left out", p.Message)
+		case at.ent != nil && !identifies(at.ent.key):
+			lose(Lost, pos, p.Key, "%s; this is left out", p.Message)
 			c.removeEntry(at.ent)
 		case at.sec.header == "" || at.sec == c.doc.global:
 			c.add(Broken, pos, p.Key, "%s", p.Message)
 			return false
 		default:
-			c.add(Lost, pos, p.Key, "%s; the whole block is left out", p.Message)
+			lose(Lost, pos, p.Key, "%s; the whole block is left out", p.Message)
 			c.removeSection(at.sec)
 		}
 	}
 	return any
+}
+
+// identifies reports whether a block without this keyword would be another one
+// or none at all, on the wire or on this host. A default in its place could do
+// harm.
+func identifies(key string) bool {
+	return slices.Contains([]string{
+		"name", "interface", "virtual_router_id", "version", "advert_int", "unicast_peer", "unicast_src_ip", "mcast_src_ip", "mcast_dst_ip",
+		"strict_mode", "native_ipv6", "script", "file", "process", "group",
+	}, key)
+}
+
+// onlyOurs reports whether keepalived takes what a problem is about.
+func onlyOurs(p config.Problem) bool {
+	return strings.Contains(p.Key, ".notification_email") || strings.Contains(p.Message, "can move with one instance only") ||
+		strings.Contains(p.Message, "is not done")
 }
 
 // removeEntry leaves only a comment of an entry.

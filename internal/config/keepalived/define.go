@@ -171,9 +171,9 @@ func (r *reader) value(u use, pos Pos) ([]line, bool) {
 	case "_INSTANCE":
 		return one(r.instance)
 	case "_HASH":
-		return one("#")
+		return one(markHash)
 	case "_BANG":
-		return one("!")
+		return one(markBang)
 	case "_ENV":
 		if r.o.Env == nil {
 			return one("")
@@ -188,6 +188,33 @@ func (r *reader) value(u use, pos Pos) ([]line, bool) {
 		return one(strconv.Itoa(r.nextRandom(u.param)))
 	}
 	return nil, false
+}
+
+// What _HASH and _BANG stand for until the line is complete: they begin a
+// comment then, so that a definition can switch lines off.
+const markHash, markBang = "\x02", "\x03"
+
+// unmark cuts a line at such a comment. In quotes they are the characters.
+func unmark(l *line) {
+	quoted := false
+	for i := range len(l.text) {
+		switch l.text[i] {
+		case '"':
+			quoted = !quoted
+		case markHash[0], markBang[0]:
+			if !quoted {
+				l.comment = strings.Trim(plainMarks(l.text[i+1:])+" "+l.comment, blanks)
+				l.text = strings.Trim(l.text[:i], blanks)
+				l.text = plainMarks(l.text)
+				return
+			}
+		}
+	}
+	l.text = plainMarks(l.text)
+}
+
+func plainMarks(s string) string {
+	return strings.NewReplacer(markHash, "#", markBang, "!").Replace(s)
 }
 
 // nextRandom returns a number for _RANDOM [MIN [MAX]]. It is the same at every

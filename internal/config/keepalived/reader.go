@@ -165,6 +165,9 @@ func (r *reader) next() (line, bool) {
 			continue
 		}
 		if l.text == "" {
+			if l.more && l.comment == "" {
+				r.add(Changed, l.pos, "", "a \\ that continues no definition is left out; keepalived skips it")
+			}
 			if l.comment != "" {
 				return l, true
 			}
@@ -174,6 +177,15 @@ func (r *reader) next() (line, bool) {
 			continue
 		}
 		if r.substitute(l) {
+			continue
+		}
+		if l.more {
+			r.add(Changed, l.pos, "", "the \\ at the end of the line continues no definition, so it is left out")
+		}
+		if unmark(&l); l.text == "" {
+			if l.comment != "" {
+				return l, true
+			}
 			continue
 		}
 		if len(l.text) > maxLine {

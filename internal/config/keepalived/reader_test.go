@@ -76,8 +76,9 @@ func TestLines(t *testing.T) {
 		{"list", "~LST(A, x, y) a$A\n~LST({A,B},{1,2},{3}) b${A}$B c\n~LST({A,B},{,2}) d${A}e${B}\n", []string{
 			"1: ax", "1: ay", "2: b12 c", "2: b3 c", "3: de2",
 		}},
-		{"built-ins", "${_PWD}/x ${_HASH}${_BANG} ${_ENV HOME} ${_INSTANCE}\ninstance blue\n${_INSTANCE}\n$_HASH=h\n${_HASH}\n", []string{
-			"1: /etc/x #! /home/u", "2: instance blue", "3: blue", "5: h",
+		{"comments by a definition", "$OFF=${_HASH}\n$OFF a\n${OFF} b\n$OFF=\n$OFF c\nd ${_BANG} e\n\"${_HASH}\"\n", []string{"5: c", "6: d", "7: \"#\""}},
+		{"built-ins", "${_PWD}/x \"${_HASH}${_BANG}\" ${_ENV HOME} ${_INSTANCE}\ninstance blue\n${_INSTANCE}\n$_HASH=h\n${_HASH}\n", []string{
+			"1: /etc/x \"#!\" /home/u", "2: instance blue", "3: blue", "5: h",
 		}},
 		{"random", "${_RANDOM 3 3} ${_RANDOM 9 9}\n", []string{"1: 3 9"}},
 		{"include", "a\ninclude d/*.conf\nb\n", []string{"1: a", "/etc/d/1.conf:1: one /etc/d", "/etc/d/sub/s.conf:1: sub", "/etc/d/2.conf:1: two", "3: b"}},
@@ -124,6 +125,7 @@ func TestBadLines(t *testing.T) {
 		{"no wildcard match", "include nothing*\n", "matches no file", Note},
 		{"directory", "include /etc\n", "not a regular file", Broken},
 		{"braces", "include {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}\n", "too many alternatives", Lost},
+		{"a \\ of nothing", "a\n\\\nb\n", "continues no definition", Changed},
 		{"condition without id", "@ a\n", "without an id", Lost},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -209,7 +209,7 @@ func (c *converter) word(k *config.Keyword, n *node, key string) (string, bool) 
 	}
 	if k.Kind == config.KindAddr && (k.Name == "mcast_src_ip" || k.Name == "unicast_src_ip") {
 		if addr, length, ok := strings.Cut(text, "/"); ok {
-			c.add(Changed, n.pos, key, "the length %s is left out; a source address has none", quote("/"+length))
+			c.addOwn(Changed, n.pos, key, "the length %s is left out; a source address has none", quote("/"+length))
 			text = addr
 		}
 	}

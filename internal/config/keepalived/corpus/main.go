@@ -129,7 +129,7 @@ func convert(file, id string) outcome {
 
 // host matches messages of keepalived that are about this host or about nothing
 // in the file.
-var host = regexp.MustCompile(`(?i)SECURITY VIOLATION|doesn't exist|does not exist|not found|unknown interface|no such (device|file)|cannot access|` +
+var host = regexp.MustCompile(`(?i)SECURITY VIOLATION|Non-existent interface|cannot track route|global script uid|doesn't exist|does not exist|not found|no such (device|file)|cannot access|` +
 	`script_security|default user|not executable|Unable to (load|set|open)|Operation not permitted|is not a symbolic|checking not possible|` +
 	`keepalived_script|has no IPv4 address|assign for vrrp|no primary|link-local|in the process|namespace|Read-only|ipset|iptables|nftables|` +
 	`is disabled|loopback|interface .* (is )?down|Track file .* (dir|is)|unable to|Permission denied|couldn't find`)
