@@ -50,6 +50,10 @@ func stateFamilies() []family {
 					e(float64(m.Priority), m.Address.String())
 				}
 			}, "address"),
+		each(g, "hakeep_vrrp_standby", "1 while an operator holds the instance back.",
+			func(in *status.Instance, e emit) { e(bit(in.Standby != nil)) }),
+		each(g, "hakeep_vrrp_standby_without_master", "1 while the instance is held back and no master is heard: the addresses are on no router.",
+			func(in *status.Instance, e emit) { e(bit(in.Orphaned())) }),
 		known(g, "hakeep_vrrp_peers", "Other routers that were heard since the elector's start.", func(in *status.Instance, e emit) { e(float64(len(in.Peers))) }),
 		known(g, "hakeep_vrrp_last_advert_timestamp_seconds", "When the last advert of another router came; absent before the first.",
 			func(in *status.Instance, e emit) {
