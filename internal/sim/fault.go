@@ -52,6 +52,9 @@ const (
 	// FaultTracked lets something fail that instance N tracks, with the weight
 	// Weight, or with weight 0.
 	FaultTracked
+	// FaultUpgrade lets the process execute another program, which goes on with
+	// its state and new sockets when the time is over.
+	FaultUpgrade
 	// FaultFlood has a stranger send adverts of any kind.
 	FaultFlood
 	// FaultForget has clients ask anew.
@@ -61,7 +64,7 @@ const (
 var faultNames = [...]string{
 	FaultLoss: "loss", FaultDup: "dup", FaultHold: "hold", FaultCut: "cut", FaultDrop: "drop", FaultEcho: "echo", FaultPort: "port",
 	FaultKill: "kill", FaultPower: "power", FaultLeave: "leave", FaultStall: "stall", FaultPause: "pause", FaultFreeze: "freeze",
-	FaultReload: "reload", FaultStandby: "standby", FaultTracked: "tracked", FaultTaken: "taken", FaultSteal: "steal", FaultRenumber: "renumber", FaultFlood: "flood", FaultForget: "forget",
+	FaultReload: "reload", FaultUpgrade: "upgrade", FaultStandby: "standby", FaultTracked: "tracked", FaultTaken: "taken", FaultSteal: "steal", FaultRenumber: "renumber", FaultFlood: "flood", FaultForget: "forget",
 }
 
 func (k FaultKind) String() string {
@@ -190,6 +193,8 @@ func (w *World) applyHost(f *Fault, h *Host) func() {
 		}
 		h.sleep(how, f.Kind == FaultFreeze)
 		return h.resume
+	case FaultUpgrade:
+		return h.upgrade()
 	case FaultReload:
 		h.Reload(changed(h.config, f.N))
 	case FaultTaken:
@@ -228,11 +233,11 @@ func (h *Host) name(n int) string {
 
 // each steps an event for the instance of that name, or for all.
 func (h *Host) each(name string, event func(vrrp.ID) vrrp.Event) {
-	p := h.proc
-	if p == nil {
+	if h.proc == nil {
 		return
 	}
-	p.post(func() {
+	h.proc.post(func() {
+		p := h.proc // it may be another program by then
 		for _, s := range p.router.Snapshot(nil) {
 			if !s.Gone && (name == "" || s.Name == name) {
 				p.step(event(s.ID))
@@ -241,8 +246,21 @@ func (h *Host) each(name string, event func(vrrp.ID) vrrp.Event) {
 	})
 }
 
+// setStandby holds an instance back, and with it its sync group.
 func (h *Host) setStandby(name string, on bool) {
-	h.each(name, func(id vrrp.ID) vrrp.Event { return vrrp.Standby{ID: id, On: on} })
+	names := []string{name}
+	i := slices.IndexFunc(h.config, func(in *Instance) bool { return in.Params.Name == name })
+	if i >= 0 && h.config[i].Params.SyncGroup != "" {
+		names = nil
+		for _, in := range h.config {
+			if in.Params.SyncGroup == h.config[i].Params.SyncGroup {
+				names = append(names, in.Params.Name)
+			}
+		}
+	}
+	for _, name := range names {
+		h.each(name, func(id vrrp.ID) vrrp.Event { return vrrp.Standby{ID: id, On: on} })
+	}
 }
 
 func (h *Host) track(name string, weight int, fault bool) {
@@ -258,8 +276,7 @@ func (w *World) applyStop(f *Fault, h *Host) func() {
 	case f.Kind == FaultKill:
 		h.kill()
 	default:
-		p := h.proc
-		p.post(p.shutdown)
+		h.proc.post(func() { h.proc.shutdown() })
 	}
 	return func() {
 		if h.proc == nil {

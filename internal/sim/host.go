@@ -226,7 +226,7 @@ func (h *Host) receive(f *frame) {
 		if h.proc == nil || !f.dst.IsMulticast() && !slices.Contains(p.own, f.dst) && !h.kernel.hasAddr(f.dst) {
 			return
 		}
-		if len(h.proc.socket) == socketPackets {
+		if len(h.proc.socket) == socketPackets || h.proc.deaf {
 			h.w.mon.lost(f, h.node())
 			return
 		}

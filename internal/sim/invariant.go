@@ -35,6 +35,8 @@ const (
 	InvStandby
 	InvLinger
 	InvSeamless
+	InvGroup
+	InvFault
 )
 
 // Invariant is a statement that holds in every run.
@@ -197,6 +199,18 @@ var invariants = [...]Invariant{
 		Rule:   "While mastership moves in a planned way (leave, standby, and the pre-emption when it is over) there is always a kernel that has each address.",
 		Given:  "fast_leave on all routers, a quiet time before, somebody to take over; not with state MASTER, which may start without having heard anybody.",
 		Source: "pitfalls.md 11 and 12",
+	},
+	InvGroup: {
+		Name:   "group",
+		Rule:   "The members of a sync group on one host are master together, and in FAULT together.",
+		Given:  "After every step; not those that have not started, are in standby or have their addresses installed for a planned take-over; not after a reload.",
+		Source: "keepalived.md 3.11",
+	},
+	InvFault: {
+		Name:   "fault",
+		Rule:   "An instance whose link is down or has no address, or with a failed check of weight 0, is in FAULT.",
+		Given:  "After the step that tells of it, unless it has not started.",
+		Source: "keepalived.md 3.7",
 	},
 }
 

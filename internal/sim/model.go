@@ -21,6 +21,8 @@ import (
 // everywhere as long as some are left; whoever is down, asleep or cut off may
 // come back at every moment at which something else happens, and every half
 // interval. Nobody sleeps longer than a master down time and three intervals.
+// The kernel may have the addresses that it was given at any moment before time
+// passes on.
 type Model struct {
 	Name    string
 	Routers []*vrrp.Params
@@ -28,8 +30,8 @@ type Model struct {
 	// reload; the next reload brings the first configuration back.
 	Reloads []*vrrp.Params
 	// Faults is how many faults may happen, of the Kinds: FaultDrop (one advert
-	// to one router), FaultPower, FaultLeave, FaultStall, FaultPause, FaultPort,
-	// FaultReload.
+	// to one router), FaultPower, FaultLeave, FaultStandby, FaultStall, FaultPause,
+	// FaultPort, FaultReload.
 	Faults int
 	Kinds  []FaultKind
 	// MaxStates and MaxDepth end the search before it is complete, 0 for never.
@@ -65,6 +67,9 @@ type modelHost struct {
 	dozed  time.Duration // when it fell asleep
 	woke   time.Duration // when it ran again
 	heard  time.Duration // when it last heard a better master, or one that leaves
+
+	installing, has bool // its addresses are on their way into the kernel, or there
+	held            bool // in standby
 }
 
 // modelAdvert is a packet, by its number in search.payloads, and its sender.
@@ -82,6 +87,7 @@ type modelState struct {
 	calm   time.Duration // when the last fault began or ended
 	owner  int           // who announced the addresses last
 	knows  bool          // a master has heard of owner since, and must heal
+	moving bool          // a planned move is going on, and nothing else has happened
 
 	index, depth int
 }
@@ -128,6 +134,9 @@ const (
 	opPause
 	opCut
 	opReload
+	opInstall
+	opHold
+	opRelease
 )
 
 func (m *modelStep) String() string {
@@ -135,6 +144,7 @@ func (m *modelStep) String() string {
 		opStart: "all start", opPass: "time passes", opHear: "%d hears %d", opLose: "%[2]d's advert to %[1]d is lost", opTimer: "timer of %d",
 		opBoot: "%d starts", opWake: "%d runs again", opJoin: "link of %d comes up", opPower: "%d loses its power", opLeave: "%d leaves",
 		opStall: "%d is stalled", opPause: "%d is paused", opCut: "link of %d goes down", opReload: "%d reloads",
+		opInstall: "%d has its addresses", opHold: "%d is put into standby", opRelease: "%d is resumed",
 	}[m.op]
 	switch strings.Count(text, "%") {
 	case 1:
@@ -226,12 +236,12 @@ func (s *search) way(last modelStep) string {
 // keyOf is the fingerprint of a state.
 func (s *search) keyOf(st *modelState) [2]uint64 {
 	b := s.key[:0]
-	b = append(b, byte(st.faults), byte(st.owner+1), byte(boolTime(st.knows)))
+	b = append(b, byte(st.faults), byte(st.owner+1), byte(boolTime(st.knows)|boolTime(st.moving)<<1))
 	b = binary.BigEndian.AppendUint64(b, uint64(min(st.now-st.calm, s.settle)))
 	gone := false
 	for i := range st.hosts {
 		h := &st.hosts[i]
-		b = append(b, byte(h.asleep), byte(boolTime(h.cut)), byte(boolTime(h.second)))
+		b = append(b, byte(h.asleep), byte(boolTime(h.cut)|boolTime(h.second)<<1|boolTime(h.installing)<<2|boolTime(h.has)<<3|boolTime(h.held)<<4))
 		if h.asleep != powerOn {
 			b = binary.BigEndian.AppendUint64(b, uint64(st.now-h.dozed))
 		}

@@ -14,7 +14,7 @@ import (
 // them but for a detail.
 var (
 	searchKinds = []FaultKind{FaultDrop, FaultPower, FaultStall, FaultReload}
-	allKinds    = []FaultKind{FaultDrop, FaultPower, FaultLeave, FaultStall, FaultPause, FaultPort, FaultReload}
+	allKinds    = []FaultKind{FaultDrop, FaultPower, FaultLeave, FaultStandby, FaultStall, FaultPause, FaultPort, FaultReload}
 )
 
 // modelRouter is one router of a model.
@@ -43,6 +43,9 @@ func models() []*Model {
 	startMaster := func(p *vrrp.Params) { p.StartMaster = true }
 	nopreempt := func(p *vrrp.Params) { p.Nopreempt = true }
 	ask := func(p *vrrp.Params) { p.HigherPrioSendAdvert = true }
+	planned := func(p *vrrp.Params) {
+		p.PlannedMoves, p.LeaveInterval, p.HigherPrioSendAdvert = true, 300*time.Millisecond, true
+	}
 	return []*Model{
 		pair("plain", 200, nil, 100, nil, modelRouter(1, 220, nil)),
 		pair("equal", 100, nil, 100, nil, modelRouter(1, 90, nil)),
@@ -51,16 +54,21 @@ func models() []*Model {
 		pair("owner", 255, startMaster, 100, startMaster, nil),
 		pair("two owners", 255, startMaster, 255, nil, nil),
 		pair("quick backup", 200, ask, 100, func(p *vrrp.Params) { p.Interval, p.HigherPrioSendAdvert = 500*time.Millisecond, true }, nil),
+		pair("planned moves", 200, planned, 100, planned, modelRouter(1, 220, planned)),
 		pair("10 ms", 254, func(p *vrrp.Params) { p.Interval = 10 * time.Millisecond }, 253, func(p *vrrp.Params) { p.Interval = 10 * time.Millisecond }, nil),
 	}
 }
 
-// trio are three routers.
-func trio() *Model {
-	return &Model{
-		Name: "three", Kinds: allKinds,
+// trios are three routers.
+func trios() []*Model {
+	planned := func(p *vrrp.Params) { p.PlannedMoves, p.LeaveInterval = true, 300*time.Millisecond }
+	return []*Model{{
+		Name: "three", Kinds: allKinds, Faults: 1,
 		Routers: []*vrrp.Params{modelRouter(0, 200, nil), modelRouter(1, 100, nil), modelRouter(2, 150, nil)},
-	}
+	}, {
+		Name: "three, planned moves, two equal", Kinds: allKinds, Faults: 1,
+		Routers: []*vrrp.Params{modelRouter(0, 200, planned), modelRouter(1, 100, planned), modelRouter(2, 100, planned)},
+	}}
 }
 
 // TestModel searches the models: two routers with two faults each until no new
@@ -76,16 +84,18 @@ func TestModel(t *testing.T) {
 		}
 		list = append(list, m)
 	}
-	three := trio()
-	three.Faults, three.MaxStates = 1, 200_000
 	if full {
 		for _, m := range models() {
 			m.Name, m.Faults, m.Kinds = m.Name+", deep", 3, searchKinds
 			list = append(list, m)
 		}
-		three.Faults, three.MaxStates = 2, 3_000_000
 	}
-	list = append(list, three)
+	for _, m := range trios() {
+		if full {
+			m.Faults, m.MaxStates = 2, 3_000_000
+		}
+		list = append(list, m)
+	}
 	var total ModelResult
 	for _, m := range list {
 		start := time.Now()

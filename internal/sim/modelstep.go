@@ -38,6 +38,10 @@ func (s *search) expand(st *modelState) {
 		}
 	}
 	for i := range st.hosts {
+		if h := &st.hosts[i]; h.installing && h.r != nil && h.asleep == powerOn {
+			moment = true
+			s.try(st, opInstall, i, 0, func(n *modelState) { s.installed(n, i) })
+		}
 		s.comeBack(st, i)
 		if st.faults > 0 {
 			s.goWrong(st, i)
@@ -94,7 +98,15 @@ func (s *search) goWrong(st *modelState, i int) {
 		case FaultPower:
 			s.try(st, opPower, i, 0, func(n *modelState) { s.fault(n); s.off(n, i) })
 		case FaultLeave:
-			s.try(st, opLeave, i, 0, func(n *modelState) { s.fault(n); s.step(n, i, vrrp.Shutdown{}); s.off(n, i) })
+			s.try(st, opLeave, i, 0, func(n *modelState) { s.planned(st, n, i); s.step(n, i, vrrp.Shutdown{}); s.left(n, i) })
+		case FaultStandby:
+			if !h.held {
+				s.try(st, opHold, i, 0, func(n *modelState) {
+					s.planned(st, n, i)
+					n.hosts[i].held = true
+					s.step(n, i, vrrp.Standby{ID: 1, On: true})
+				})
+			}
 		case FaultStall, FaultPause:
 			op, how := opStall, stalled
 			if k == FaultPause {
@@ -120,6 +132,12 @@ func (s *search) goWrong(st *modelState, i int) {
 // comeBack ends what has befallen a router.
 func (s *search) comeBack(st *modelState, i int) {
 	h := &st.hosts[i]
+	if h.held && h.asleep == powerOn {
+		s.try(st, opRelease, i, 0, func(n *modelState) {
+			n.calm, n.hosts[i].held = n.now, false
+			s.step(n, i, vrrp.Standby{ID: 1})
+		})
+	}
 	switch {
 	case h.r == nil:
 		s.try(st, opBoot, i, 0, func(n *modelState) { n.calm = n.now; s.boot(n, i) })
@@ -133,6 +151,41 @@ func (s *search) comeBack(st *modelState, i int) {
 func (s *search) fault(n *modelState) {
 	n.faults--
 	n.calm = n.now
+	n.moving = false
+}
+
+// planned is the begin of a planned move of router i: if it is master and all was
+// quiet, somebody has to have the addresses at every moment from now on.
+func (s *search) planned(before, n *modelState, i int) {
+	s.fault(n)
+	n.moving = before.now-before.calm >= s.settle && before.faults == s.m.Faults && n.hosts[i].has
+	for j := range n.hosts {
+		h := &n.hosts[j]
+		up := h.r != nil && !h.cut && h.asleep == powerOn
+		n.moving = n.moving && up && len(n.wire[j]) == 0 && h.r.Params(1).PlannedMoves
+	}
+}
+
+// left ends a process that has said goodbye, as soon as it does not linger.
+func (s *search) left(n *modelState, i int) {
+	if !n.hosts[i].r.Leaving() {
+		s.off(n, i)
+	}
+}
+
+// installed tells a router that the kernel has its addresses.
+func (s *search) installed(n *modelState, i int) {
+	h := &n.hosts[i]
+	h.installing, h.has = false, true
+	s.step(n, i, vrrp.Installed{ID: 1})
+}
+
+// removed takes the addresses of a router out of its kernel.
+func (s *search) removed(n *modelState, i int) {
+	n.hosts[i].installing, n.hosts[i].has = false, false
+	if n.moving && !slices.ContainsFunc(n.hosts, func(h modelHost) bool { return h.has }) {
+		s.fail(InvSeamless, "%d gives the addresses up and nobody has them", i)
+	}
 }
 
 func (s *search) boot(n *modelState, i int) {
@@ -169,6 +222,7 @@ func (s *search) wake(n *modelState, i int) {
 		late = n.now - d
 	}
 	sent, again := h.sent, h.woke > max(h.sent, h.heard)
+	took := h.installing || h.has // a planned take-over had begun
 	h.woke = n.now
 	for _, a := range socket {
 		s.step(n, i, s.received(a))
@@ -178,7 +232,7 @@ func (s *search) wake(n *modelState, i int) {
 	}
 	after := h.r.Snapshot(nil)[0]
 	p := h.r.Params(after.ID)
-	if !again && before.State == vrrp.Backup && after.State == vrrp.Master && late > before.Interval {
+	if !again && !took && before.State == vrrp.Backup && after.State == vrrp.Master && late > before.Interval {
 		s.fail(InvLateWaker, "%d wakes %v late and takes over at once", i, late)
 	}
 	down := max(masterDown(p, vrrp.OwnerPriority-1, p.Interval), 2*p.Interval)
@@ -204,10 +258,17 @@ func (s *search) deliver(n *modelState, i, at int) {
 	a := n.wire[i][at]
 	n.wire[i] = slices.Delete(n.wire[i], at, at+1)
 	s.step(n, i, s.received(a))
+	if n.hosts[i].r.State(1) == vrrp.Init {
+		s.left(n, i)
+	}
 }
 
 func (s *search) timeout(n *modelState, i int) {
 	s.step(n, i, vrrp.Timeout{})
+	if n.hosts[i].r.State(1) == vrrp.Init {
+		s.left(n, i)
+		return
+	}
 	if d, ok := n.hosts[i].r.NextDeadline(); ok && d <= n.now {
 		s.fail(InvDeadline, "%d has a deadline %v in the past after its timeout", i, n.now-d)
 	}
@@ -247,10 +308,15 @@ func (s *search) step(n *modelState, i int, ev vrrp.Event) {
 			if a.From != state || !legal(a.From, a.To) {
 				s.fail(InvTransition, "%d goes from %v to %v while it is %v", i, a.From, a.To, state)
 			}
-			if a.From == vrrp.Master && (a.To == vrrp.Backup) == (sent0 > 0) || a.To == vrrp.Master && sentOwn == 0 {
+			leaves := a.To != vrrp.Backup || a.Cause == vrrp.CauseStandby
+			if a.From == vrrp.Master && leaves != (sent0 > 0) || a.To == vrrp.Master && sentOwn == 0 {
 				s.fail(InvTransition, "%d goes from %v to %v after %d adverts and %d of priority 0", i, a.From, a.To, sentOwn, sent0)
 			}
 			state = a.To
+		case vrrp.Install:
+			h.installing = true
+		case vrrp.Remove:
+			s.removed(n, i)
 		case vrrp.Announce, vrrp.AnnounceLower:
 			n.owner, n.knows = i, false
 		}
@@ -322,6 +388,15 @@ func (s *search) quiet(st *modelState) {
 			return
 		}
 		is := h.r.Snapshot(nil)[0]
+		if is.State == vrrp.Init {
+			return // it lingers after its leave
+		}
+		if h.has != (is.State == vrrp.Master) {
+			s.fail(InvAddresses, "%d is %v after a quiet time; it has the addresses: %v", i, is.State, h.has)
+		}
+		if h.held {
+			continue
+		}
 		all = append(all, is)
 		if is.State == vrrp.Master {
 			if master != nil {

@@ -193,6 +193,11 @@ func (m *monitor) before(p *process, ev vrrp.Event) {
 			}
 		}
 	}
+	if ev, ok := ev.(vrrp.Deaf); ok {
+		for _, s := range p.seats {
+			s.silence += ev.For
+		}
+	}
 	if _, ok := ev.(vrrp.Reconfigure); ok {
 		m.old = m.old[:0]
 		for _, s := range p.router.Snapshot(nil) {
@@ -232,8 +237,46 @@ func (m *monitor) after(p *process, now time.Duration, ev vrrp.Event, actions []
 		m.stepped(p, s, now, ev)
 		s.step = stepFacts{}
 	}
-	if _, ok := ev.(vrrp.Reconfigure); ok {
+	switch ev := ev.(type) {
+	case vrrp.Reconfigure:
 		m.reloaded(p, now, actions)
+		p.regrouped = true
+	case vrrp.Tracked:
+		if s := p.seats[ev.ID]; s != nil && ev.Fault && s.state != vrrp.Fault && s.state != vrrp.Init {
+			m.fail(InvFault, s, "is %v although a check has failed", s.state)
+		}
+	case vrrp.LinkChanged:
+		for _, s := range p.seats {
+			if s.p.Link == ev.Link.Name && (!ev.Link.Up || len(ev.Link.Addrs) == 0) && s.state != vrrp.Fault && s.state != vrrp.Init {
+				m.fail(InvFault, s, "is %v although %s is up: %v, with %v", s.state, s.p.Link, ev.Link.Up, ev.Link.Addrs)
+			}
+		}
+	}
+	m.grouped(p)
+}
+
+// grouped: the members of a sync group stand together.
+func (m *monitor) grouped(p *process) {
+	if p.groups == 0 {
+		return
+	}
+	count := make(map[string]map[vrrp.State]int)
+	uniform := true
+	for _, s := range p.seats {
+		g := s.p.SyncGroup
+		if g == "" || s.state == vrrp.Init || s.standby || s.taking {
+			continue
+		}
+		if count[g] == nil {
+			count[g] = make(map[vrrp.State]int)
+		}
+		count[g][s.state]++
+		uniform = uniform && len(count[g]) == 1
+	}
+	if uniform {
+		p.regrouped = false
+	} else if !p.regrouped {
+		m.fail(InvGroup, nil, "%s has groups in several states: %v", p.h.spec.Name, count)
 	}
 }
 
@@ -257,6 +300,9 @@ func (m *monitor) added(p *process, now time.Duration, a *vrrp.Action, ev vrrp.E
 		p.seats = make(map[vrrp.ID]*seat)
 	}
 	p.seats[a.ID] = s
+	if s.p.SyncGroup != "" {
+		p.groups++
+	}
 }
 
 // nobody takes an action of no instance into account.

@@ -35,6 +35,11 @@ func NewPlan(seed uint64) *Plan {
 	for range 1 + rng.IntN(4) {
 		p.Rounds = append(p.Rounds, randomRound(rng, p.Spec))
 	}
+	if chance(rng, 15) {
+		// Held back from the start, as an operator may leave it.
+		r := &p.Rounds[0]
+		r.Faults = append(r.Faults, Fault{Kind: FaultStandby, Host: rng.IntN(len(p.Spec.Hosts)), N: -1, For: r.Length / 2})
+	}
 	return p
 }
 
@@ -44,7 +49,10 @@ func (p *Plan) Run(trace *Trace) (Stats, error) {
 	w.stats.Runs = 1
 	rng := rand.New(rand.NewPCG(p.Seed, 0x73696e67))
 	w.Start()
-	err := w.Run(w.within(0, time.Second))
+	var err error
+	if rng.IntN(2) == 0 {
+		err = w.Run(w.within(0, time.Second))
+	}
 	for i := 0; i < len(p.Rounds) && err == nil; i++ {
 		err = w.round(&p.Rounds[i], rand.New(rand.NewPCG(rng.Uint64(), 0)))
 	}

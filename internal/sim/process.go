@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
@@ -39,8 +40,13 @@ type process struct {
 	applying             bool // the address thread has work
 	applyMissed          bool // and was asleep when it should have done it
 	stopping             bool
+	deaf                 bool // its sockets are gone
 
-	seats map[vrrp.ID]*seat // the monitor's
+	// The monitor's: the seats, how many are in groups, and whether a reload has
+	// disturbed the groups.
+	seats     map[vrrp.ID]*seat
+	groups    int
+	regrouped bool
 }
 
 type received struct {
@@ -58,6 +64,60 @@ type member struct {
 
 func newProcess(h *Host) *process {
 	return &process{h: h, router: vrrp.NewRouter(), sched: arp.NewSchedule(), members: make(map[vrrp.ID]*member), wakeAt: -1}
+}
+
+// upgrade ends the process in favour of another program. What it returns lets
+// that one go on with the state as plain data, as the elector does.
+func (h *Host) upgrade() func() {
+	if h.power != powerOn || h.proc.stopping {
+		return nil
+	}
+	old := h.proc
+	old.turn()
+	if h.proc != old || old.stopping {
+		return nil
+	}
+	at, state := h.local(), old.router.Export()
+	h.sleep(stalled, false)
+	old.deaf = true
+	return func() {
+		if h.proc != old || h.power != stalled {
+			return
+		}
+		text, err := json.Marshal(state)
+		if err == nil {
+			state = new(vrrp.RouterState)
+			err = json.Unmarshal(text, state)
+		}
+		if err != nil {
+			h.w.mon.fail(InvCodec, nil, "%s: hand the state over: %v", h.spec.Name, err)
+			return
+		}
+		p := newProcess(h)
+		p.config, p.owner, p.seats, p.inbox = old.config, old.owner, old.seats, old.inbox
+		p.groups, p.regrouped = old.groups, old.regrouped
+		h.proc = p
+		p.restore(old, state)
+		h.resume()
+		p.results(slices.DeleteFunc(p.desired(), func(a kernelAddr) bool { return !h.kernel.has(a.port, a.addr) }), nil)
+		p.bringAbout()
+		p.step(vrrp.Deaf{For: h.local() - at})
+	}
+}
+
+// restore goes on where the program before has stopped.
+func (p *process) restore(old *process, state *vrrp.RouterState) {
+	for i := range state.Instances {
+		in := &state.Instances[i]
+		m := old.members[in.ID]
+		in.Params = m.inst.Params
+		silent := in.LingerUntil != vrrp.Forever || in.State == vrrp.Master && in.Graced
+		p.members[in.ID] = &member{inst: m.inst, install: m.install, lingers: silent, installed: make(map[netip.Addr]arp.Target)}
+		if m.install {
+			p.installing = append(p.installing, in.ID)
+		}
+	}
+	p.router = vrrp.Restore(state)
 }
 
 // post hands a message to the loop.

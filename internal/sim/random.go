@@ -23,7 +23,7 @@ func randomSpec(rng *rand.Rand) *Spec {
 	s := &Spec{Bounds: randomBounds(rng, time.Duration(base))}
 	hosts := pick(rng, 2, 2, 2, 3, 3, 4, 5)
 	delay := time.Duration(0)
-	if chance(rng, 15) {
+	if chance(rng, 20) {
 		delay = time.Duration(base) * time.Duration(rng.IntN(8))
 	}
 	for i := range hosts {
@@ -117,7 +117,7 @@ func addRouter(rng *rand.Rand, s *Spec, n int, base time.Duration) {
 		announce.Refresh = 10 * base
 	}
 	owner := -1
-	if chance(rng, 10) {
+	if chance(rng, 15) {
 		owner = rng.IntN(len(s.Hosts))
 	}
 	equal := chance(rng, 15)
@@ -143,7 +143,7 @@ func addRouter(rng *rand.Rand, s *Spec, n int, base time.Duration) {
 
 // randomSwitches sets what may differ between the hosts of one virtual router.
 func randomSwitches(rng *rand.Rand, p *vrrp.Params) {
-	p.StartMaster = chance(rng, 20)
+	p.StartMaster = chance(rng, 20) || p.Priority == vrrp.OwnerPriority && chance(rng, 40)
 	p.HigherPrioSendAdvert = chance(rng, 60)
 	p.LowerPrioNoAdvert = chance(rng, 5)
 	if p.Version == vrrp.V3 && chance(rng, 10) {
@@ -217,7 +217,7 @@ func randomFault(rng *rand.Rand, s *Spec, base time.Duration) Fault {
 	f.Kind = pick(rng, FaultLoss, FaultLoss, FaultDup, FaultHold, FaultCut, FaultCut, FaultCut, FaultDrop, FaultEcho, FaultPort, FaultPort,
 		FaultKill, FaultPower, FaultLeave, FaultStall, FaultStall, FaultPause, FaultPause, FaultFreeze,
 		FaultReload, FaultReload, FaultReload, FaultTaken, FaultSteal, FaultRenumber, FaultFlood, FaultForget,
-		FaultStandby, FaultTracked, FaultTracked)
+		FaultStandby, FaultTracked, FaultTracked, FaultUpgrade)
 	switch f.Kind {
 	case FaultLoss:
 		f.P = pick(rng, 0.05, 0.2, 0.5, 0.9, 1)

@@ -180,7 +180,14 @@ func (w *World) disturb(rng *rand.Rand) error {
 // disturbance chooses something harmless near the master s.
 func (w *World) disturbance(rng *rand.Rand, s *seat) *Fault {
 	i := s.p.Interval
-	switch rng.IntN(6) {
+	switch rng.IntN(8) {
+	case 7:
+		if h := w.bystander(rng); h != nil {
+			return &Fault{Kind: FaultPause, Host: h.index, For: w.pauseLength(rng, h, s)}
+		}
+		return nil
+	case 6:
+		return &Fault{Kind: FaultUpgrade, Host: rng.IntN(len(w.hosts)), At: w.within(0, i), For: w.within(0, w.shortest()/4)}
 	case 0:
 		return &Fault{Kind: FaultReload, Host: rng.IntN(len(w.hosts)), At: w.within(0, i)}
 	case 1:

@@ -24,7 +24,7 @@ var scenarioVerbs = map[string]verb{
 	"start":   {1, eachHost(func(s *Scenario, h *Host) { h.config = s.next[h.spec.Name]; h.boot() })},
 	"kill":    {1, eachHost(func(_ *Scenario, h *Host) { h.kill() })},
 	"power":   {1, eachHost(func(_ *Scenario, h *Host) { h.cutPower() })},
-	"leave":   {1, eachHost(func(_ *Scenario, h *Host) { h.proc.post(h.proc.shutdown) })},
+	"leave":   {1, eachHost(func(_ *Scenario, h *Host) { h.proc.post(func() { h.proc.shutdown() }) })},
 	"reload":  {1, eachHost(func(s *Scenario, h *Host) { h.Reload(s.next[h.spec.Name]) })},
 	"stall":   {2, fault(FaultStall)},
 	"pause":   {2, fault(FaultPause)},
