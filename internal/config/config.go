@@ -73,6 +73,11 @@ type Global struct {
 	// HTTPListen is where /metrics, /status and /healthz are served
 	// (http_listen); the zero value means nowhere.
 	HTTPListen netip.AddrPort
+	// NFTPriority is the priority of the chains of no_accept
+	// (nftables_priority), NFTCounters counts what they drop
+	// (nftables_counters).
+	NFTPriority int
+	NFTCounters bool
 	// HealDoubleMaster lets the surviving master announce its addresses again,
 	// and run its take-over commands again, after two masters were heard
 	// (heal_double_master). It has no effect on strict instances.

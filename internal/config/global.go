@@ -63,6 +63,8 @@ func (b *block) surroundings(g *Global) {
 	mails := b.choice("smtp_alert")
 	d.alertVRRP = b.choice("smtp_alert_vrrp").or(mails.or(false))
 	g.HealDoubleMaster = b.flag("heal_double_master")
+	g.NFTPriority = b.num("nftables_priority")
+	g.NFTCounters = b.flag("nftables_counters")
 	g.NetNamespace = b.namespace("net_namespace")
 	g.ScriptUser, g.ScriptGroup = d.scripts.user, d.scripts.group
 	g.ScriptSecurity = b.flag("enable_script_security")

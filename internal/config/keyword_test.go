@@ -36,6 +36,7 @@ func baseConfig() *Config {
 		File: "test.toml",
 		Global: Global{
 			NFTable:          "hakeep",
+			NFTPriority:      -1,
 			DefaultInterface: "eth0",
 			Realtime:         true,
 			MainTimeout:      10 * time.Second,
@@ -196,6 +197,8 @@ func globalCases() []keywordCase {
 		{key: "global_defs/http_listen", global: `http_listen = "[::1]:9112"`, want: func(_ *Config, g *Global, _ *Instance) { g.HTTPListen = netip.MustParseAddrPort("[::1]:9112") }},
 		{key: "global_defs/http_listen", global: `http_listen = "off"`, want: func(*Config, *Global, *Instance) {}},
 		{key: "global_defs/vrrp_down_timer_adverts", global: `vrrp_down_timer_adverts = 5`, want: func(_ *Config, _ *Global, in *Instance) { in.DownTimerAdverts = 5 }},
+		{key: "global_defs/nftables_priority", global: `nftables_priority = 5`, want: func(_ *Config, g *Global, _ *Instance) { g.NFTPriority = 5 }},
+		{key: "global_defs/nftables_counters", global: `nftables_counters = true`, want: func(_ *Config, g *Global, _ *Instance) { g.NFTCounters = true }},
 		{key: "global_defs/fast_leave", global: `fast_leave = false`, want: func(_ *Config, _ *Global, in *Instance) { in.FastLeave = false }},
 		{key: "global_defs/fast_leave_interval", global: `fast_leave_interval = "100ms"`, want: func(_ *Config, _ *Global, in *Instance) { in.FastLeaveInterval = 100 * time.Millisecond }},
 		{key: "global_defs/vrrp_lower_prio_no_advert", global: `vrrp_lower_prio_no_advert = true`, want: func(_ *Config, _ *Global, in *Instance) { in.LowerPrioNoAdvert = true }},

@@ -90,6 +90,14 @@ func globalScriptKeywords() []Keyword {
 			Doc: "After two masters were heard, the one that stays announces its addresses and runs its take-over commands again; not in strict mode.",
 		},
 		{
+			Name: "nftables_priority", Kind: KindInt, Default: "-1", Min: -400, Max: 400,
+			Doc: "Priority of the chains of no_accept: the smaller, the earlier.",
+		},
+		{
+			Name: "nftables_counters", Kind: KindBool, Default: "false",
+			Doc: "Count what the rules of no_accept drop; nft list shows it.",
+		},
+		{
 			Name: "fast_leave", Kind: KindBool, Default: "true", Source: sourceHakeep,
 			Doc: "Planned moves lose nothing: who leaves keeps its addresses until another router has them, who takes over has them before it says so. false does exactly what RFC 9568 says.",
 		},

@@ -24,10 +24,7 @@ func globalLaterKeywords() []Keyword {
 		row("json_dump_file", KindString, "", "path"),
 		row("json_version", KindInt, "1", "1 or 2"),
 	}, flags("data_use_instance"))
-	firewall := later(BlockGlobal, "firewall rules", []Keyword{
-		row("nftables_priority", KindInt, "-1", ""),
-	}, flags("nftables_ifindex", "nftables_counters"))
-	return slices.Concat(mail, scripts, vmac, garp, reload, dumps, firewall, globalBalancingKeywords())
+	return slices.Concat(mail, scripts, vmac, garp, reload, dumps, globalBalancingKeywords())
 }
 
 // globalBalancingKeywords are those of [global_defs] about load balancing.
@@ -58,6 +55,7 @@ func globalWarnedKeywords() []Keyword {
 		warned("interfaces may always appear and vanish while hakeep runs", "dynamic_interfaces"),
 		warned("hakeep always checks a whole configuration before it takes it over", "reload_check_config"),
 		warned("this file has no includes", "include_check"),
+		warned("rules name addresses, and an interface only by its name", "nftables_ifindex"),
 		warned("nothing is written to merged configuration files", "config_save_dir", "tmp_config_directory"),
 		warned("process titles cannot be set",
 			"process_names", "process_name", "vrrp_process_name", "checker_process_name", "bfd_process_name", "lvs_process_name"),

@@ -185,7 +185,8 @@ func rules(cfg *config.Config) firewall.Rules {
 	}
 	return firewall.Rules{
 		NoAccept: slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare),
-		Priority: firewall.DefaultPriority,
+		Priority: int32(cfg.Global.NFTPriority),
+		Counters: cfg.Global.NFTCounters,
 	}
 }
 

@@ -29,6 +29,8 @@ var proofs = map[string]string{
 	"global_defs/vrrp_mcast_group4":                "vrrp/vrrpnet.TestDelivery vrrp/vrrpnet.TestManyGroups",
 	"global_defs/vrrp_mcast_group6":                "vrrp/vrrpnet.TestDelivery vrrp/vrrpnet.TestManyGroups",
 	"global_defs/default_interface":                "internal/daemon.TestCompileStatic",
+	"global_defs/nftables_priority":                "internal/firewall.TestKernelSetReadAndRemove",
+	"global_defs/nftables_counters":                "internal/firewall.TestKernelSetReadAndRemove",
 	"global_defs/nftables":                         "internal/firewall.TestTableName internal/firewall.TestKernelSetReadAndRemove",
 	"global_defs/log_unknown_vrids":                "internal/daemon.TestCompile",
 	"global_defs/realtime":                         "internal/daemon.TestRestartKeys vm/systemd.TestStart",
