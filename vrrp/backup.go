@@ -34,9 +34,13 @@ func (in *instance) backupAdvert(r *Router, now time.Duration, src netip.Addr, a
 		return
 	}
 	if a.Priority >= in.priority() || in.p.Nopreempt && !in.owner() {
+		taking := in.taking
 		in.abortTake(r)
 		in.holdUntil = 0
 		in.follow(now, src, a)
+		if taking { // others of its group may be master already
+			r.pullToBackup(in, now)
+		}
 		return
 	}
 	if in.p.PreemptDelay > 0 {

@@ -175,3 +175,21 @@ func TestStandbyOfAMemberThatWants(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeThatIsLostTakesTheGroupBack: one member is about to take over in a
+// planned way while the others are master already, and hears a better master.
+func TestTakeThatIsLostTakesTheGroupBack(t *testing.T) {
+	t.Parallel()
+	a := with(planned(200), func(p *Params) { p.SyncGroup = "G" })
+	b := with(planned(200), func(p *Params) { p.SyncGroup, p.Name, p.VRID, p.Addrs = "G", "VI_2", 52, ips("192.0.2.11") })
+	h := newHost(t, a, b)
+	h.hear(ms, lowerAddr, 100) // VI_1 only
+	h.until(down200)
+	if s := h.r.Snapshot(nil); s[0].State != Backup || s[1].State != Master {
+		t.Fatalf("%v and %v", s[0].State, s[1].State)
+	}
+	h.hear(down200+ms, higherAddr, 200)
+	if s := h.r.Snapshot(nil); s[0].State != Backup || s[1].State != Backup {
+		t.Errorf("%v and %v", s[0].State, s[1].State)
+	}
+}
