@@ -1,7 +1,10 @@
 package keepalived
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -310,3 +313,27 @@ func (bareHost) LinkExists(string) bool  { return false }
 func (bareHost) UserExists(string) bool  { return true }
 func (bareHost) GroupExists(string) bool { return true }
 func (bareHost) Lookup(string) error     { return nil }
+
+// TestPipe: a pipe cannot be read twice, so it is left to the reader of TOML,
+// and an include of one is refused rather than waited for.
+func TestPipe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fifo, conf := filepath.Join(dir, "fifo"), filepath.Join(dir, "k.conf")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(conf, []byte(minimal+"include fifo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := IsFile(fifo); ours || err != nil {
+		t.Errorf("got %v, %v", ours, err)
+	}
+	if ours, err := IsFile(conf); !ours || err != nil {
+		t.Errorf("got %v, %v", ours, err)
+	}
+	res, err := ConvertFile(conf, "")
+	if err != nil || res.Exit() != 4 || !strings.Contains(res.Issues[0].String(), ":8: include \"") && !strings.Contains(res.Issues[0].String(), "not a regular file") {
+		t.Errorf("got %v, %v", res.Issues, err)
+	}
+}

@@ -126,8 +126,7 @@ func (c *converter) drop(problems config.Problems, places []place, shown string)
 	for _, p := range problems {
 		pos := posOf(p, places, shown)
 		if p.Line < 1 || p.Line > len(places) || places[p.Line-1].sec == nil {
-			c.add(Broken, pos, p.Key, "%s", p.Message)
-			return false
+			continue // such as that there are more problems: the next round shows them
 		}
 		at := places[p.Line-1]
 		if at.sec.dropped || at.ent != nil && at.ent.key == "" || at.elem != nil && at.elem.dropped {
@@ -160,6 +159,9 @@ func (c *converter) drop(problems config.Problems, places []place, shown string)
 			lose(Lost, pos, p.Key, "%s; the whole block is left out", p.Message)
 			c.removeSection(at.sec)
 		}
+	}
+	if !any && len(problems) > 0 {
+		c.add(Broken, posOf(problems[0], places, shown), problems[0].Key, "%s", problems[0].Message)
 	}
 	return any
 }

@@ -90,6 +90,7 @@ func (i Issue) text() string {
 // issues collects messages up to a limit. Owned by one Convert.
 type issues struct {
 	all     []Issue
+	counts  [Broken + 1]int // by kind
 	dropped int
 	worst   Kind
 }
@@ -105,7 +106,7 @@ func (s *issues) addOwn(kind Kind, pos Pos, key, format string, args ...any) {
 
 func (s *issues) put(own bool, kind Kind, pos Pos, key, format string, args ...any) {
 	s.worst = max(s.worst, kind)
-	if len(s.all) >= maxIssues {
+	if s.counts[kind]++; s.counts[kind] > maxIssues {
 		s.dropped++
 		return
 	}

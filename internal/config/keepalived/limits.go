@@ -10,8 +10,9 @@ const (
 	maxText = 8 << 20
 	// maxFiles bounds how many files are read, each time counted.
 	maxFiles = 1000
-	// maxLines bounds the lines after everything is put in.
-	maxLines = 100_000
+	// maxLines bounds the lines that are read, those of definitions and
+	// repetitions each time.
+	maxLines = 60_000
 	// maxExpanded bounds the text of these lines.
 	maxExpanded = 8 << 20
 	// maxDepth bounds the nesting of files, definitions and repetitions.
@@ -22,6 +23,6 @@ const (
 	maxDefinitions = 10_000
 	// maxUses bounds how many definitions are put into one line.
 	maxUses = 200
-	// maxIssues bounds the messages.
+	// maxIssues bounds the messages of each kind.
 	maxIssues = 1000
 )

@@ -33,8 +33,12 @@ func Load(path, configID string) (*config.Config, config.Problems, error) {
 	return res.Config, problems, nil
 }
 
-// IsFile reports whether the file at path is a keepalived.conf.
+// IsFile reports whether the file at path is a keepalived.conf. What is no
+// regular file, such as a pipe, is not read and never one.
 func IsFile(path string) (bool, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err

@@ -85,16 +85,17 @@ func (r *reader) open(name, shown string) error {
 	if r.files++; r.files > maxFiles {
 		return fmt.Errorf("more than %d files are included", maxFiles)
 	}
+	// Opening comes second: that of a FIFO would wait for a writer.
+	if info, err := fs.Stat(r.o.Root, name); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
 	f, err := r.o.Root.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return err
-	} else if !info.Mode().IsRegular() {
-		return errors.New("is not a regular file")
-	}
 	text, err := io.ReadAll(io.LimitReader(f, int64(maxText-r.text)+1))
 	if err != nil {
 		return err
