@@ -150,6 +150,20 @@ func TestLateMasterIsSilent(t *testing.T) {
 			t.Errorf("%v", kinds(a))
 		}
 	})
+	t.Run("a longer interval does not end it", func(t *testing.T) {
+		t.Parallel()
+		r, p, now := woken(t)
+		longer := with(p, func(p *Params) { p.Interval = 40 * second })
+		if a := r.Step(now+ms, Reconfigure{Instances: []*Params{longer}}); has(a, SendAdvert) {
+			t.Errorf("%v", kinds(a))
+		}
+		if a := r.Step(now+2*ms, Installed{ID: 1}); len(a) != 0 {
+			t.Errorf("%v", kinds(a))
+		}
+		if hearOn(r, now+3*ms, longer, 2, "192.0.2.9", 100); state(r).State != Backup {
+			t.Errorf("%v", state(r).State)
+		}
+	})
 	t.Run("the other one leaves", func(t *testing.T) {
 		t.Parallel()
 		r, p, now := woken(t)

@@ -38,7 +38,7 @@ const (
 func (in *instance) leave(r *Router, now time.Duration) {
 	p := in.p
 	learned := p.Interval
-	if p.PlannedMoves && p.Version == V3 && p.LeaveInterval > 0 && p.LeaveInterval < p.Interval && !in.late(now) {
+	if p.PlannedMoves && p.Version == V3 && p.LeaveInterval > 0 && p.LeaveInterval < p.Interval && !in.unsure(now) {
 		learned = p.LeaveInterval
 		in.sent = now
 		r.emit(Action{

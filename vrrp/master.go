@@ -89,7 +89,7 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 		}
 		return
 	}
-	if in.late(now) {
+	if in.unsure(now) {
 		// Another router took over while this one was not running. It stays back
 		// rather than to tear the addresses away from the new master.
 		in.toBackup(r, now, CauseLate)
@@ -153,6 +153,10 @@ func (in *instance) late(now time.Duration) bool {
 	p := in.p
 	return now-in.sent > MasterDownInterval(p.Version, OwnerPriority-1, p.Interval, p.DownAdverts)
 }
+
+// unsure reports whether another router may be master: this one is late, or
+// listens because it was.
+func (in *instance) unsure(now time.Duration) bool { return in.late(now) || in.graced }
 
 // rogueOwner reports whether another owner (255) has persisted for two of our
 // adverts and 1.2 of the longer interval although it should have given way, as

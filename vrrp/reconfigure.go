@@ -147,7 +147,7 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 		in.resolve(r, now) // the set of virtual addresses may have changed
 		return
 	}
-	late := in.late(now) || in.graced // and has to listen first, see masterTimeout
+	unsure := in.unsure(now) // a master has to listen first then, see masterTimeout
 	before := in.priority()
 	in.p = p
 	in.reconsider(r, now, before)
@@ -170,7 +170,7 @@ func (in *instance) change(r *Router, now time.Duration, p *Params) {
 	if in.state != Master {
 		return
 	}
-	if late {
+	if unsure {
 		in.listen(r, now)
 	} else {
 		// Peers learn the new priority, interval and addresses at once.

@@ -38,7 +38,7 @@ func (in *instance) installed(r *Router, now time.Duration) {
 	case in.state == Master && in.advertiseInstalled:
 		// Told once more when everything is out.
 		in.advertiseInstalled = false
-		if in.late(now) {
+		if in.unsure(now) {
 			return // it has to listen first, see masterTimeout
 		}
 		in.advertise(r, now, in.priority())
