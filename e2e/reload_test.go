@@ -221,6 +221,7 @@ func TestReloadRefused(t *testing.T) {
 	}{
 		{"broken", func() error { return h.WriteConfig("[[vrrp_instance\n") }, "hakeep.toml:1"},
 		{"wrong", func() error { return h.WriteConfig(instance{priority: "999"}.TOML()) }, "priority"},
+		{"empty", func() error { return h.WriteConfig("") }, "no [[vrrp_instance]]"},
 		{"unreadable", func() error {
 			if err := os.Remove(h.ConfigPath()); err != nil {
 				return err

@@ -96,6 +96,11 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	if problems.HasErrors() {
 		return outcome{reload: out}
 	}
+	if len(cfg.Instances) == 0 && len(cur.config.Instances) > 0 {
+		// A file that was cut short looks like this.
+		return refuse(fmt.Errorf("%s has no [[vrrp_instance]], but %d run: stop hakeep if nothing is wanted any more",
+			d.opts.ConfigFile, len(cur.config.Instances)))
+	}
 	host := cfg.CheckOn(d.hostOf(cfg))
 	logProblems(d.log, host)
 	out.Problems = append(out.Problems, status.Problems(host)...)

@@ -71,6 +71,7 @@ func Build(in *Input) *Document {
 				d.Warnings = append(d.Warnings, NoMaster(c.Name))
 			}
 		}
+		d.Warnings = append(d.Warnings, deaf(&inst)...)
 		d.Instances = append(d.Instances, inst)
 	}
 	d.addTracking(in)
