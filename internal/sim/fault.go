@@ -319,7 +319,11 @@ func changed(config []*Instance, variant int) []*Instance {
 	}
 	rng := rand.New(rand.NewPCG(uint64(variant), 1))
 	p := next[rng.IntN(len(next))].Params
-	switch rng.IntN(6) {
+	switch rng.IntN(7) {
+	case 6:
+		if p.SyncGroup == "" && len(next) > 1 {
+			next = slices.DeleteFunc(next, func(in *Instance) bool { return in.Params == p })
+		}
 	case 0:
 		slices.Reverse(next)
 	case 1:

@@ -35,3 +35,9 @@ func lowerGap(p *vrrp.Params) time.Duration { return max(p.Interval, 100*time.Mi
 // answerGap is the time within which a master answers a lower advert, which is
 // also the bound on the rate of such answers: half an interval.
 func answerGap(p *vrrp.Params) time.Duration { return p.Interval / 2 }
+
+// lateAfter is how old the last advert of a master is at least when it has to
+// listen before it goes on.
+func lateAfter(p *vrrp.Params) time.Duration {
+	return max(masterDown(p, vrrp.OwnerPriority-1, p.Interval), 2*p.Interval)
+}

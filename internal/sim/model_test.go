@@ -72,15 +72,19 @@ func trios() []*Model {
 }
 
 // TestModel searches the models: two routers with two faults each until no new
-// state appears. HAKEEP_SIM_MODEL=full searches with three faults, and three
+// state appears, two of them with every kind of fault. HAKEEP_SIM_MODEL=full
+// searches with every kind, then with three faults of the main kinds, and three
 // routers further.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	full := os.Getenv("HAKEEP_SIM_MODEL") == "full"
 	var list []*Model
 	for _, m := range models() {
-		if testing.Short() {
+		switch {
+		case testing.Short() || raceEnabled:
 			m.Faults = 1
+		case !full && m.Name != "plain" && m.Name != "planned moves":
+			m.Kinds = searchKinds
 		}
 		list = append(list, m)
 	}

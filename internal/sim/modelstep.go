@@ -177,7 +177,11 @@ func (s *search) left(n *modelState, i int) {
 func (s *search) installed(n *modelState, i int) {
 	h := &n.hosts[i]
 	h.installing, h.has = false, true
+	sent, master := h.sent, h.r.State(1) == vrrp.Master
 	s.step(n, i, vrrp.Installed{ID: 1})
+	if master && h.woke > sent && h.woke-sent > lateAfter(h.r.Params(1)) && h.sent == n.now && sent < n.now {
+		s.fail(InvLateWaker, "%d tells of its addresses %v after its last advert, and has not listened", i, n.now-sent)
+	}
 }
 
 // removed takes the addresses of a router out of its kernel.
@@ -235,8 +239,7 @@ func (s *search) wake(n *modelState, i int) {
 	if !again && !took && before.State == vrrp.Backup && after.State == vrrp.Master && late > before.Interval {
 		s.fail(InvLateWaker, "%d wakes %v late and takes over at once", i, late)
 	}
-	down := max(masterDown(p, vrrp.OwnerPriority-1, p.Interval), 2*p.Interval)
-	if !again && before.State == vrrp.Master && after.State == vrrp.Master && len(socket) == 0 && n.now-sent > down && h.sent == n.now {
+	if !again && before.State == vrrp.Master && after.State == vrrp.Master && len(socket) == 0 && n.now-sent > lateAfter(p) && h.sent == n.now {
 		s.fail(InvLateWaker, "%d wakes %v after its last advert and goes on at once", i, n.now-sent)
 	}
 }

@@ -68,6 +68,7 @@ type seat struct {
 	silence time.Duration
 	learned time.Duration
 	heard   bool // learned from a master
+	wants   bool // the timer has ended, and its sync group makes it wait
 	taking  bool // it has the addresses installed before it takes over
 	standby bool
 	hold    time.Duration
@@ -374,20 +375,25 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 			c.extra++
 		}
 	case vrrp.AnnounceLower:
-		f.lower = true
-		if s.lowered != 0 && now-s.lowered < lowerGap(s.p) && s.changed < s.lowered {
-			m.fail(InvAnnounceRate, s, "answers lower masters twice within %v", now-s.lowered)
-		}
-		s.lowered = now
-		if s.lowerBy != 0 {
-			s.lowerBy = 0
-			m.settleDebt(s)
-		}
-		m.w.log(PlaneNotify, "%s: INSTANCE %q MASTER_RX_LOWER_PRI %d", s.host.spec.Name, s.p.Name, s.priority)
+		m.announcesLower(s, now)
 	case vrrp.Deleted:
 		s.vr.seats = slices.DeleteFunc(s.vr.seats, func(o *seat) bool { return o == s })
 		delete(p.seats, s.id)
 	}
+}
+
+// announcesLower takes an announcement against a lower master into account.
+func (m *monitor) announcesLower(s *seat, now time.Duration) {
+	s.step.lower = true
+	if s.lowered != 0 && now-s.lowered < lowerGap(s.p) && s.changed < s.lowered {
+		m.fail(InvAnnounceRate, s, "answers lower masters twice within %v", now-s.lowered)
+	}
+	s.lowered = now
+	if s.lowerBy != 0 {
+		s.lowerBy = 0
+		m.settleDebt(s)
+	}
+	m.w.log(PlaneNotify, "%s: INSTANCE %q MASTER_RX_LOWER_PRI %d", s.host.spec.Name, s.p.Name, s.priority)
 }
 
 // settleDebt is called when one of the two debts of a seat was paid.
@@ -425,6 +431,7 @@ func (m *monitor) renew(p *process, now time.Duration) {
 			continue
 		}
 		if !reflect.DeepEqual(q, s.p) {
+			s.wants = s.wants || s.p.SyncGroup != "" && s.state == vrrp.Backup && now >= s.earliest()
 			if !s.heard || q.Version == vrrp.V2 {
 				s.learned = q.Interval
 			}

@@ -44,7 +44,7 @@ func (m *mutation) plant() (path, text string, err error) {
 // change either.
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		t.Skip("builds the package once for each mutation")
 	}
 	if os.Getenv("HAKEEP_SIM_HUNT") != "" {

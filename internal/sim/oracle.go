@@ -12,7 +12,8 @@ func (s *seat) hear(now time.Duration, a *vrrp.Action) {
 	case s.taking && a.Priority < s.priority:
 		return // it is as good as master
 	case a.Priority == 0 && s.p.SyncGroup != "" && now >= s.earliest():
-		return // it wants to be master already, and waits for the others
+		s.wants = true // to be master already, and waits for the others
+		return
 	case a.Priority == 0:
 		s.wait, s.silence = waitsSkew, now
 		return
@@ -28,15 +29,17 @@ func (s *seat) hear(now time.Duration, a *vrrp.Action) {
 			return
 		}
 	}
-	s.wait, s.silence, s.learned, s.heard = waitsDown, now, a.Interval, true
+	s.wait, s.silence, s.learned, s.heard, s.wants = waitsDown, now, a.Interval, true, false
 }
 
 // earliest is when it may take over.
 func (s *seat) earliest() time.Duration {
-	switch s.wait {
-	case waitsSkew:
+	switch {
+	case s.wants:
+		return s.silence
+	case s.wait == waitsSkew:
 		return s.silence + skew(s.p, s.priority, s.learned)
-	case waitsFirst:
+	case s.wait == waitsFirst:
 		return s.silence + firstAdvert(s.p)
 	}
 	return s.silence + masterDown(s.p, s.priority, s.learned)
@@ -65,6 +68,9 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 		m.fail(InvTransition, s, "sent priority 0 although it was pre-empted")
 	case a.From == vrrp.Master && a.To != vrrp.Backup && f.sent0 == 0:
 		m.fail(InvTransition, s, "left for %v without priority 0", a.To)
+	}
+	if a.To != vrrp.Master {
+		s.wants = false
 	}
 	s.state, s.since, f.moved, f.left = a.To, w.now, true, a.From == vrrp.Master
 	switch a.To {
@@ -206,7 +212,7 @@ func (m *monitor) sending(p *process, s *seat, now time.Duration, a *vrrp.Action
 // tooLate reports whether the master did not run for so long that another one
 // must have taken over.
 func (s *seat) tooLate() bool {
-	return s.host.woke-s.sent > max(masterDown(s.p, vrrp.OwnerPriority-1, s.p.Interval), 2*s.p.Interval)
+	return s.host.woke-s.sent > lateAfter(s.p)
 }
 
 // spacing: the next advert is not too late.
@@ -339,7 +345,7 @@ func (m *monitor) heardAsMaster(p *process, s *seat, now time.Duration, a *vrrp.
 		m.fail(InvYield, s, "stays master after an advert of priority %d from %v", a.Priority, a.Src)
 	case better, owners:
 	case s.state != vrrp.Master:
-		if now-s.sent <= masterDown(s.p, vrrp.OwnerPriority-1, s.p.Interval) {
+		if now-s.sent <= masterDown(s.p, vrrp.OwnerPriority-1, s.p.Interval) && m.w.now >= s.listens {
 			m.fail(InvYield, s, "gave way to an advert of priority %d from %v", a.Priority, a.Src)
 		}
 	case f.late:

@@ -62,6 +62,9 @@ func (p *Plan) Run(trace *Trace) (Stats, error) {
 
 func (w *World) round(r *Round, rng *rand.Rand) error {
 	for _, h := range w.hosts {
+		if len(h.config) != len(h.spec.Instances) {
+			h.Reload(changed(h.spec.Instances, 0))
+		}
 		if h.power == powerOff || h.power == dead {
 			h.boot()
 		}

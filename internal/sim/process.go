@@ -165,6 +165,7 @@ func (p *process) turn() {
 	}
 	p.tellInstalled()
 	p.timers()
+	p.tellInstalled() // what a take-over asks for may be there already
 	if p.addrsDue {
 		p.addrsDue = false
 		p.bringAbout()
@@ -208,6 +209,9 @@ func (p *process) timers() {
 	due, ok := p.router.NextDeadline()
 	if !ok || due > now || now < p.advertsNext {
 		return
+	}
+	if p.router.TakeoverDue(now) && len(p.socket) > 0 {
+		panic("sim: adverts wait although they were all read")
 	}
 	p.step(vrrp.Timeout{Limit: burst, Paced: p.paced})
 	due, ok = p.router.NextDeadline()
@@ -254,7 +258,7 @@ func (p *process) act(now time.Duration, a *vrrp.Action) {
 	case vrrp.SendAdvert:
 		p.send(a)
 	case vrrp.Install:
-		m.install, m.lingers, p.addrsDue = true, false, true
+		m.install, p.addrsDue = true, true
 		if !slices.Contains(p.installing, a.ID) {
 			p.installing = append(p.installing, a.ID)
 		}

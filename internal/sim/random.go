@@ -84,18 +84,12 @@ func addRouter(rng *rand.Rand, s *Spec, n int, base time.Duration) {
 		Auth: vrrp.AuthNone, Form: pick(rng, vrrp.ChecksumPseudo, vrrp.ChecksumPseudo, vrrp.ChecksumPlain),
 		CheckUnicastSource: true,
 	}
-	addrs := 1 + rng.IntN(3)
-	for i := range addrs {
+	for i := range 1 + rng.IntN(3) {
 		p.Addrs = append(p.Addrs, netip.AddrFrom4([4]byte{198, 51, byte(n), byte(10 + i)}))
 	}
 	switch rng.IntN(5) {
 	case 0:
-		p.Family, p.Group = vrrp.IPv6, netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x12})
-		for i := range p.Addrs {
-			p.Addrs[i] = netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 2: 0xd, 3: 0xb8, 14: byte(n), 15: byte(10 + i)})
-		}
-		p.Addrs[0] = netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 13: 1, 14: byte(n), 15: 10})
-		p.Form = vrrp.ChecksumPseudo
+		overIPv6(&p, n)
 	case 1:
 		if base >= time.Second {
 			p.Version, p.Form = vrrp.V2, vrrp.ChecksumPlain
@@ -139,6 +133,16 @@ func addRouter(rng *rand.Rand, s *Spec, n int, base time.Duration) {
 		}
 		s.Hosts[i].Instances = append(s.Hosts[i].Instances, &Instance{Params: &q, Announce: announce})
 	}
+}
+
+// overIPv6 makes the n-th virtual router one of IPv6.
+func overIPv6(p *vrrp.Params, n int) {
+	p.Family, p.Group = vrrp.IPv6, netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x12})
+	for i := range p.Addrs {
+		p.Addrs[i] = netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 2: 0xd, 3: 0xb8, 14: byte(n), 15: byte(10 + i)})
+	}
+	p.Addrs[0] = netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 13: 1, 14: byte(n), 15: 10})
+	p.Form = vrrp.ChecksumPseudo
 }
 
 // randomSwitches sets what may differ between the hosts of one virtual router.

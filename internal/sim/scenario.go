@@ -27,8 +27,8 @@ import (
 // unicast_src_ip, higher_prio_send_advert, lower_prio_no_advert,
 // owner_ignore_adverts, garp_master_delay, garp_master_repeat,
 // garp_master_refresh, garp_lower_prio_delay, garp_lower_prio_repeat,
-// virtual_ipaddress_excluded, auth_pass, sync_group, fast_leave,
-// fast_leave_interval. A flag stands alone.
+// virtual_ipaddress_excluded, auth_pass, sync_group, track_interface=NAME:WEIGHT,
+// fast_leave, fast_leave_interval. A flag stands alone.
 //
 // Then things happen:
 //
@@ -291,6 +291,12 @@ var scenarioKeys = map[string]key{
 	"name":                       func(in *Instance, value string) error { in.Params.Name = value; return nil },
 	"sync_group":                 func(in *Instance, value string) error { in.Params.SyncGroup = value; return nil },
 	"state":                      func(in *Instance, value string) error { in.Params.StartMaster = value == "MASTER"; return nil },
+	"track_interface": func(in *Instance, value string) error {
+		name, weight, _ := strings.Cut(value, ":")
+		n, err := strconv.Atoi(weight)
+		in.Params.TrackLinks = append(in.Params.TrackLinks, vrrp.TrackLink{Name: name, Weight: n})
+		return err
+	},
 	"version": func(in *Instance, value string) error {
 		if value == "2" {
 			in.Params.Version, in.Params.Form = vrrp.V2, vrrp.ChecksumPlain

@@ -32,8 +32,8 @@ func TestRandom(t *testing.T) {
 		replay(t, uint64(envInt(t, "HAKEEP_SIM_SEED", 0)))
 		return
 	}
-	want := time.Duration(envInt(t, "HAKEEP_SIM_SECONDS", 200_000)) * time.Second
-	if testing.Short() {
+	want := time.Duration(envInt(t, "HAKEEP_SIM_SECONDS", 1_000_000)) * time.Second
+	if (testing.Short() || raceEnabled) && os.Getenv("HAKEEP_SIM_SECONDS") == "" {
 		want /= 20
 	}
 	start := time.Now()
