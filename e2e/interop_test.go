@@ -77,9 +77,7 @@ func TestInterop(t *testing.T) {
 				awaitState(t, kd, "MASTER")
 				awaitState(t, hk, "BACKUP")
 				p.awaitHolder(t, vip, "b")
-				if hasAddr(t, p.a, vip) {
-					t.Errorf("hakeep still has %s", vip)
-				}
+				awaitAddr(t, p.a, vip, false) // after its linger
 				if err := kd.Stop(nstest.Context(t, patience)); err != nil {
 					t.Fatal(err)
 				}

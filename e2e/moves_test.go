@@ -14,12 +14,12 @@ import (
 
 // allowedBesideKeepalived is what a move may cost where keepalived has a part in
 // it: it advertises before it has its addresses.
-const allowedBesideKeepalived = 2
+const allowedBesideKeepalived = 30
 
 // allowedOfMany is for 200 addresses of one prefix: keepalived removes the first
 // one, and with it the kernel removes all the others, at hakeep's first advert,
 // when the announcements of the last ones are a few milliseconds away.
-const allowedOfMany = 20
+const allowedOfMany = 60
 
 // mover is a pair with keepalived or hakeep on each router, and a client that
 // probes the first and the last address.
