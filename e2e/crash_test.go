@@ -75,7 +75,9 @@ func TestMainGoneForGood(t *testing.T) {
 func TestElectorKilled(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	hk := nstest.Hakeep(t, p.a, instance{priority: "200"}.TOML())
+	// With the delay the new elector cannot be quicker than the backup's timer.
+	config := strings.Replace(instance{priority: "200"}.TOML(), "vrrp_version = 3", "vrrp_version = 3\nvrrp_startup_delay = \"1s\"", 1)
+	hk := nstest.Hakeep(t, p.a, config)
 	awaitState(t, hk, "MASTER")
 	kd := nstest.Keepalived(t, p.b, instance{}.Conf())
 	awaitState(t, kd, "BACKUP")
