@@ -19,12 +19,13 @@ const (
 	powerOn  power = iota // the process runs
 	stalled               // the process does not run: its socket and the kernel do
 	paused                // the whole machine does not run: packets are lost
+	replaced              // another program is about to go on in its place: no socket
 	dead                  // the process is gone, the kernel works on
 	powerOff              // the machine is off
 )
 
 func (p power) String() string {
-	return [...]string{"running", "stalled", "paused", "dead", "off"}[p]
+	return [...]string{"running", "stalled", "paused", "replaced", "dead", "off"}[p]
 }
 
 // Host is one machine: its clock, ports, kernel, and the process if one runs.
@@ -226,7 +227,7 @@ func (h *Host) receive(f *frame) {
 		if h.proc == nil || !f.dst.IsMulticast() && !slices.Contains(p.own, f.dst) && !h.kernel.hasAddr(f.dst) {
 			return
 		}
-		if len(h.proc.socket) == socketPackets || h.proc.deaf {
+		if len(h.proc.socket) == socketPackets || h.power == replaced {
 			h.w.mon.lost(f, h.node())
 			return
 		}

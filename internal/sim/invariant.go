@@ -119,7 +119,7 @@ var invariants = [...]Invariant{
 	InvUnchanged: {
 		Name:   "unchanged",
 		Rule:   "A reload does nothing at all to an instance whose parameters stay, and does not change the state of one whose wire identity stays.",
-		Given:  "Always, but what is in FAULT may leave it.",
+		Given:  "The host has an address of its own. What is in FAULT may leave it.",
 		Source: "design.md 6; keepalived.md 5.2",
 	},
 	InvPeriod: {

@@ -449,8 +449,14 @@ func (m *monitor) renew(p *process, now time.Duration) {
 
 // reloaded: what stays the same must not move.
 func (m *monitor) reloaded(p *process, now time.Duration, actions []vrrp.Action) {
+	if len(p.h.ports[0].own) == 0 {
+		return // an address that is not virtual any more is all it can send from
+	}
 	snap := p.router.Snapshot(nil)
 	for _, o := range m.old {
+		if !o.state.Source.IsValid() {
+			continue
+		}
 		same := slices.ContainsFunc(p.config, func(in *Instance) bool { return reflect.DeepEqual(in.Params, o.p) })
 		kept := slices.ContainsFunc(p.config, func(in *Instance) bool { return wireKeyOf(in.Params) == wireKeyOf(o.p) && !o.p.Unicast })
 		i := slices.IndexFunc(snap, func(s vrrp.InstanceState) bool { return s.ID == o.state.ID })

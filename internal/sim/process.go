@@ -40,7 +40,6 @@ type process struct {
 	applying             bool // the address thread has work
 	applyMissed          bool // and was asleep when it should have done it
 	stopping             bool
-	deaf                 bool // its sockets are gone
 
 	// The monitor's: the seats, how many are in groups, and whether a reload has
 	// disturbed the groups.
@@ -78,12 +77,12 @@ func (h *Host) upgrade() func() {
 		return nil
 	}
 	at, state := h.local(), old.router.Export()
-	h.sleep(stalled, false)
-	old.deaf = true
+	h.sleep(replaced, false)
 	return func() {
-		if h.proc != old || h.power != stalled {
+		if h.proc != old || h.power != replaced {
 			return
 		}
+		h.power = stalled
 		text, err := json.Marshal(state)
 		if err == nil {
 			state = new(vrrp.RouterState)

@@ -126,6 +126,10 @@ func (w *World) gapBound(vr *virtualRouter, m *seat, kind FaultKind) (bound time
 				wait = max(wait, o.waitAfter(o.vr.seatOf(m.host), kind))
 			}
 		}
+		if s.p.PlannedMoves && s.p.SyncGroup != "" {
+			// A member that was ready to pre-empt puts its addresses in place first.
+			wait += w.bounds.Install + 2*w.bounds.Lateness
+		}
 		// The clock of the backup may be slow.
 		bound = min(bound, wait+wait/500+w.mon.slack(s.host.proc))
 	}
