@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"vrrp", "arp", "internal/config", "internal/netif"},
 	{"internal/wire", "vrrp/vrrpnet", "internal/config/keepalived", "lvs", "checks", "internal/track",
 		"internal/firewall", "internal/notify", "internal/sim", "internal/lab"},
-	{"internal/status", "internal/nstest", "internal/hostcheck"},
+	{"internal/status", "internal/nstest", "internal/hostcheck", "lvs/nft", "lvs/ipvs"},
 	{"internal/control", "internal/metrics"},
 	{"internal/elector", "internal/daemon"},
 	{"internal/demo", "internal/bench"},
@@ -29,6 +29,7 @@ var layers = [][]string{
 var forbidden = map[string][]string{
 	"vrrp":             {"log/slog", "golang.org/x/sys/unix", "net/http"},
 	"arp":              {"net/http", "hakeep/vrrp", "hakeep/internal/config"},
+	"lvs":              {"log/slog", "golang.org/x/sys/unix", "net/http", "hakeep/internal/config"},
 	"internal/elector": {"net/http", "hakeep/internal/config", "hakeep/checks", "hakeep/lvs", "hakeep/internal/metrics", "github.com/BurntSushi/toml"},
 	"internal/config":  {"hakeep/vrrp", "hakeep/internal/netif"},
 }
