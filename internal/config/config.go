@@ -34,6 +34,10 @@ type Config struct {
 	// LinkDelays make short changes of links go unnoticed; each link is there
 	// at most once.
 	LinkDelays []LinkDelay
+	// VirtualServers are what is balanced, in the order of the file.
+	VirtualServers []VirtualServer
+	// TLS is what checkers by TLS show and trust.
+	TLS TLSClient
 
 	links    []linkRef
 	commands []commandRef
@@ -104,6 +108,8 @@ type Global struct {
 	// Mail is how mails are sent. Which instances and groups want them is said
 	// by their SMTPAlert.
 	Mail Mail
+	// LVS is about load balancing.
+	LVS LVS
 }
 
 // Instance is one virtual router.

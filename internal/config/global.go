@@ -49,6 +49,7 @@ func (b *block) global() (Global, defaults) {
 		b.errorf("instance", "%s is not a name; allowed: %s", describe(g.Name), b.row("instance").Allowed())
 	}
 	g.NFTable = b.nfTable(g.Name)
+	g.LVS = LVS{Backend: BackendAuto, FlushOnStop: FlushNone}
 	b.surroundings(&g)
 	return g, b.defaults()
 }

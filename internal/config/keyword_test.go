@@ -43,6 +43,7 @@ func baseConfig() *Config {
 			HealDoubleMaster: true,
 			ScriptUser:       "hakeep_script",
 			Mail:             Mail{ConnectTimeout: 30 * time.Second},
+			LVS:              LVS{Backend: BackendAuto, FlushOnStop: FlushNone},
 		},
 		Instances: []Instance{{
 			Name:             "VI_1",
