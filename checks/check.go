@@ -17,6 +17,12 @@ type Result struct {
 	Detail string
 	// Err is what went wrong, if that is an error rather than a finding.
 	Err error
+	// Weight, if not nil, is the weight that the server shall have from now on
+	// (MISC_CHECK with misc_dynamic), 0 to 253; nil leaves it as it is. Add is what the
+	// check adds to the weight of the server (FILE_CHECK), however it came about.
+	// Both count only if OK.
+	Weight *int
+	Add    int
 	// Duration is how long the attempt took. The Runner sets it.
 	Duration time.Duration
 }
@@ -89,6 +95,9 @@ type Policy struct {
 	Warmup time.Duration
 	// Start says what it counts as at first; 0 means StartUnknown.
 	Start Start
+	// TellFailures makes an Event of every attempt that fails (keepalived:
+	// log_all_failures).
+	TellFailures bool
 }
 
 // complete sets what 0 stands for.

@@ -5,14 +5,15 @@
 // # Parts
 //
 //   - A [Checker] does one attempt and says how it went. There is one file for
-//     each kind: [Ping], [TCP], [HTTP], [DNS]. These types are descriptions, which
+//     each kind: [Ping], [TCP], [HTTP], [DNS], [Get], [SMTP], [UDP], [Misc], [File],
+//     [GRPC], [Redis], [MySQL], [PgSQL]. These types are descriptions, which
 //     can be compared; [Target] makes a Checker of them.
 //   - A [Judge] turns attempts into an outcome: how many in a row it takes, how
 //     long a change has to last, when to try again. It is a value without clock.
 //   - A [Runner] does the attempts of any number of checks at their times, judges
 //     them, and calls back when an outcome changes.
 //
-// Nothing here forks. All pings share one socket for each address family.
+// Only [Misc] forks. All pings share one socket for each address family.
 //
 // # keepalived's words
 //
@@ -24,7 +25,7 @@
 //
 // # Rules
 //
-// The package imports nothing of hakeep and logs nothing: who uses it does. Its
-// checks connect from the addresses that the kernel chooses, unless told
-// otherwise ([Via]).
+// The package logs nothing: who uses it does. Of hakeep it imports only
+// internal/script. Its checks connect from the addresses that the kernel chooses,
+// unless told otherwise ([Via]).
 package checks

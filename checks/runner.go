@@ -31,12 +31,17 @@ type Spec struct {
 	Name   string
 	Target Target
 	Policy Policy
+	// Paused keeps the check and its outcome, but does no attempts (keepalived:
+	// ha_suspend while the address is elsewhere).
+	Paused bool
 }
 
-// Event is an outcome that changed, or is known for the first time.
+// Event is an outcome that changed, or is known for the first time; or a weight
+// that did; or, with [Policy] TellFailures, an attempt that failed.
 type Event struct {
 	Name string
-	Up   bool
+	// Up is the outcome, Changed says that it changed or is known for the first time.
+	Up, Changed bool
 	// Result is that of the attempt which decided.
 	Result Result
 }
@@ -104,24 +109,27 @@ func NewRunner(o Options) *Runner {
 // first attempt, which decides. An error means that a description is wrong, and
 // that nothing was changed.
 func (r *Runner) Apply(specs []Spec) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	checkers := make([]Checker, len(specs))
-	names := map[string]bool{}
+	names := make(map[string]bool, len(specs))
 	var errs []error
 	for i, s := range specs {
-		var err error
-		if checkers[i], err = s.Target.Checker(r.pinger); err != nil {
-			errs = append(errs, fmt.Errorf("check %s: %w", s.Name, err))
-		}
 		if names[s.Name] {
 			errs = append(errs, fmt.Errorf("check %s: twice", s.Name))
 		}
 		names[s.Name] = true
+		if it := r.items[s.Name]; it != nil && reflect.DeepEqual(it.spec.Target, s.Target) {
+			continue
+		}
+		var err error
+		if checkers[i], err = s.Target.Checker(r.pinger); err != nil {
+			errs = append(errs, fmt.Errorf("check %s: %w", s.Name, err))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for name, it := range r.items {
 		if !names[name] {
 			r.stop(it)
@@ -136,30 +144,36 @@ func (r *Runner) Apply(specs []Spec) error {
 	return nil
 }
 
-// adopt takes a check that is new or was there before. The caller holds the
-// mutex.
+// adopt takes a check that is new or was there before, with a new checker unless
+// its target is the same. The caller holds the mutex.
 func (r *Runner) adopt(s Spec, c Checker, now time.Time) {
 	it := r.items[s.Name]
-	switch {
-	case it == nil:
+	if it == nil {
 		it = &item{judge: NewJudge(s.Policy), place: -1, status: Status{Name: s.Name, Since: now}}
 		r.items[s.Name] = it
-	case !reflect.DeepEqual(it.spec.Target, s.Target):
-		r.stop(it)
-		it.judge.Adopt(s.Policy)
-		it.judge.Restart()
-	case it.spec.Policy != s.Policy:
-		it.spec.Policy = s.Policy
-		it.judge.Adopt(s.Policy)
-		if next := now.Add(s.Policy.complete().Interval); it.place >= 0 && it.due.After(next) {
-			it.due = next
-			heap.Fix(&r.queue, it.place)
+	} else {
+		if it.spec.Policy != s.Policy {
+			it.judge.Adopt(s.Policy)
+			if next := now.Add(s.Policy.complete().Interval); it.place >= 0 && it.due.After(next) {
+				it.due = next
+				heap.Fix(&r.queue, it.place)
+			}
 		}
-		return
-	default:
-		return
+		if c == nil && it.spec.Paused == s.Paused {
+			it.spec = s
+			return
+		}
+		r.stop(it)
+		if c == nil {
+			c = it.checker
+		} else {
+			it.judge.Restart()
+		}
 	}
 	it.spec, it.checker = s, c
+	if s.Paused {
+		return
+	}
 	r.slots++
 	// Multiples of the golden ratio lie far apart however many there are.
 	_, frac := math.Modf(float64(r.slots) * math.Phi)
@@ -273,7 +287,7 @@ func (r *Runner) take(a *attempt) {
 		it.due = now.Add(wait)
 	}
 	heap.Push(&r.queue, it)
-	ev := Event{Name: it.spec.Name, Up: it.judge.Up(), Result: a.result}
+	ev := Event{Name: it.spec.Name, Up: it.judge.Up(), Changed: changed, Result: a.result}
 	r.mu.Unlock()
 	if changed {
 		r.changed(ev)

@@ -16,6 +16,8 @@ import (
 type Via struct {
 	// Source is the local address (keepalived: bindto).
 	Source netip.Addr
+	// SourcePort is the local port, 0 for any (keepalived: bind_port).
+	SourcePort uint16
 	// Interface is the name of the interface (keepalived: bind_if).
 	Interface string
 	// Mark is the firewall mark of the packets, 0 for none (keepalived: fwmark). It
