@@ -14,7 +14,7 @@ UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
 RACE     := $(filter-out hakeep/internal/sim,$(UNIT))
 FUZZTIME ?= 20s
 
-.PHONY: all build demo test test-vm unit race e2e lint fuzz bench corpus sim deps man install clean
+.PHONY: all build demo test test-vm unit race e2e lint fuzz bench chaos corpus sim deps man install clean
 
 all: build
 
@@ -51,6 +51,11 @@ test-vm: build
 # bench measures hakeep beside keepalived.
 bench: build
 	$(GO) run ./e2e/bench
+
+# chaos breaks a network of three hakeep and one keepalived for FOR, in an order
+# that SEED decides; a short run of it is part of `make e2e`.
+chaos: build
+	$(GO) run ./e2e/chaos -hakeep $(BIN) -for $(or $(FOR),1m) $(if $(SEED),-seed $(SEED))
 
 lint:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi

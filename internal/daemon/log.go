@@ -39,6 +39,15 @@ func logEvent(log *slog.Logger, ev *wire.Event) {
 		add("to", ev.To)
 		add("reason", ev.Cause)
 		attrs = append(attrs, slog.Int("priority", int(ev.Priority)))
+	case wire.EventGroup:
+		msg = "group transition"
+		add("group", ev.Group)
+		add("from", ev.From)
+		add("to", ev.To)
+	case wire.EventPriority:
+		msg = "priority changed"
+		attrs = append(attrs, slog.Int("priority", int(ev.Priority)))
+		add("state", ev.To)
 	case wire.EventNotice:
 		msg = "odd packets"
 		add("reason", ev.Reason)

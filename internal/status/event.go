@@ -45,13 +45,16 @@ type Event struct {
 	// Seq counts within one life of the main process, from 1.
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
-	// Kind is "transition", "notice", "lower-priority-master", "address", "log",
-	// "reload", "elector", "daemon" or "standby".
+	// Kind is "transition", "group", "priority", "notice", "lower-priority-master",
+	// "address", "log", "reload", "elector", "daemon" or "standby".
 	Kind string `json:"kind"`
 	// Level is "info", "warn" or "error".
 	Level    string `json:"level"`
 	Instance string `json:"instance,omitempty"`
-	// From, To, Why and Priority are of a transition.
+	// Group is the sync group whose transition this is.
+	Group string `json:"group,omitempty"`
+	// From, To, Why and Priority are of a transition; To and Priority also of a
+	// priority that changed.
 	From     string `json:"from,omitempty"`
 	To       string `json:"to,omitempty"`
 	Why      string `json:"why,omitempty"`
@@ -79,7 +82,7 @@ func FromElector(ev *wire.Event) Event {
 		text = Explain(ev.Reason)
 	}
 	return Event{
-		Time: ev.Time, Kind: string(ev.Kind), Level: level, Instance: ev.Instance,
+		Time: ev.Time, Kind: string(ev.Kind), Level: level, Instance: ev.Instance, Group: ev.Group,
 		From: ev.From, To: ev.To, Why: ev.Cause, Priority: int(ev.Priority),
 		Reason: ev.Reason, Count: ev.Count, Peer: ev.Peer, Interface: ev.Interface, Text: text, Lost: ev.Lost,
 	}
@@ -102,6 +105,10 @@ func (e *Event) String() string {
 	switch e.Kind {
 	case string(wire.EventTransition):
 		fmt.Fprintf(&b, "%s -> %s (%s), priority %d", e.From, e.To, e.Why, e.Priority)
+	case string(wire.EventGroup):
+		fmt.Fprintf(&b, "sync group %s: %s -> %s", e.Group, e.From, e.To)
+	case string(wire.EventPriority):
+		fmt.Fprintf(&b, "priority %d in %s", e.Priority, e.To)
 	case string(wire.EventNotice):
 		fmt.Fprintf(&b, "%d x %s", e.Count, e.Reason)
 		e.from(&b)

@@ -223,6 +223,14 @@ func TestEventText(t *testing.T) {
 			"lower", FromElector(&wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: "VI_1", Peer: peer}),
 			"warn: VI_1: master of lower priority heard from 192.0.2.2",
 		},
+		{
+			"group", FromElector(&wire.Event{Kind: wire.EventGroup, Group: "G", From: "BACKUP", To: "MASTER"}),
+			"sync group G: BACKUP -> MASTER",
+		},
+		{
+			"priority", FromElector(&wire.Event{Kind: wire.EventPriority, Instance: "VI_1", To: "BACKUP", Priority: 80}),
+			"VI_1: priority 80 in BACKUP",
+		},
 		{"address", FromElector(&wire.Event{Kind: wire.EventAddress, Level: "error", Instance: "VI_1", Text: "192.0.2.10/24: gone"}), "error: VI_1: address: 192.0.2.10/24: gone"},
 		{"main's own", Event{Kind: KindReload, Level: "info", Text: "1 added"}, "reload: 1 added"},
 	}
