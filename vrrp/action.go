@@ -72,6 +72,9 @@ type Action struct {
 	// state that the advert was heard in.
 	From, To State
 	Cause    Cause
+	// Due is the deadline that a Transition follows from, 0 where it has another
+	// cause.
+	Due time.Duration
 	// Reason is why a packet was Discarded, or what was Noted.
 	Reason Reason
 	// Priority is that of the advert that is sent or was accepted.

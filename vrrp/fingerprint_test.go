@@ -18,6 +18,7 @@ var irrelevant = map[string]string{
 	"Router.byID":     "derived from the instances",
 	"Router.heap":     "derived from the deadlines",
 	"Router.advert":   "only valid within a Step",
+	"Router.due":      "only valid within a Step",
 	"Router.out":      "only valid within a Step",
 	"Router.moved":    "only valid within a Step",
 	"Router.departed": "only valid within a Step",

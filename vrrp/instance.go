@@ -172,7 +172,7 @@ func (in *instance) become(r *Router, now time.Duration, to State, cause Cause) 
 	in.state, in.since, in.cause = to, now, cause
 	in.wants = false
 	r.moved = true
-	r.emit(Action{Kind: Transition, ID: in.id, From: from, To: to, Cause: cause})
+	r.emit(Action{Kind: Transition, ID: in.id, From: from, To: to, Cause: cause, Due: r.due})
 }
 
 // advertise sends an advert with the given priority.

@@ -22,8 +22,9 @@ type Router struct {
 	departed  bool // an instance is gone for good since this step
 	stopped   bool
 
-	advert Advert   // the advert being received
-	out    []Action // returned by Step
+	due    time.Duration // the deadline that is acted on, 0 outside of timeouts
+	advert Advert        // the advert being received
+	out    []Action      // returned by Step
 }
 
 type vridKey struct {
@@ -152,12 +153,14 @@ func (r *Router) receive(now time.Duration, d *AdvertReceived) {
 func (r *Router) timeouts(now time.Duration, ev Timeout) {
 	for n := 0; len(r.heap) > 0 && (ev.Limit == 0 || n < ev.Limit); n++ {
 		i := r.heap[0]
-		if r.instances[i].deadline() > now {
-			return
+		r.due = r.instances[i].deadline()
+		if r.due > now {
+			break
 		}
 		r.instances[i].timeout(r, now, ev.Paced)
 		r.fix(i)
 	}
+	r.due = 0
 }
 
 // TakeoverDue reports whether a Timeout at this moment would let a backup take

@@ -66,6 +66,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			m.sent(now, a)
 		case vrrp.Transition:
 			m.transition(now, a)
+			l.takeovers.transition(now, a)
 			l.journal.add(wire.Event{
 				Kind: wire.EventTransition, Level: "info", Instance: m.inst.Params.Name,
 				From: a.From.String(), To: a.To.String(), Cause: a.Cause.String(), Priority: l.priority(a.ID),
@@ -211,7 +212,7 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 func (l *loop) snapshot(now time.Duration, brief bool) *wire.Snapshot {
 	s := &wire.Snapshot{
 		Time: time.Now(), Started: l.started, Realtime: l.rt.granted, RealtimeReason: l.rt.reason,
-		Lateness: l.stats.lateness.status(), Digest: l.config.Digest,
+		Lateness: l.stats.lateness.status(), Takeovers: l.takeovers.status(), Digest: l.config.Digest,
 	}
 	net := l.sockets.Stats()
 	s.Sockets = wire.SocketStatus{Sent: net.Sent, Received: net.Received, Dropped: net.KernelDrops}

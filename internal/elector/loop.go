@@ -76,6 +76,7 @@ type loop struct {
 	links      map[int]string // names by index
 	delays     linkDelays
 	stats      stats
+	takeovers  takeovers
 	started    time.Time
 	rt         realtime
 
@@ -98,7 +99,7 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 		inbox: box, journal: j, addrs: slot, config: &wire.Config{},
 		members: map[vrrp.ID]*member{}, byKey: map[netif.Key]vrrp.ID{}, installing: map[vrrp.ID]bool{}, links: map[int]string{},
 		delays:  newLinkDelays(),
-		started: time.Now(),
+		started: time.Now(), takeovers: takeovers{running: map[vrrp.ID]takeover{}},
 	}
 	l.receive = l.datagram
 	l.announce = func(t arp.Target) { l.sender.Queue(t) }
@@ -220,6 +221,9 @@ func (l *loop) timers() {
 
 // tellInstalled tells the Router of instances whose addresses are complete.
 func (l *loop) tellInstalled() {
+	if l.takeovers.any() {
+		l.takeovers.installed(l.clock.now(), func(id vrrp.ID) bool { m := l.members[id]; return m != nil && m.complete() })
+	}
 	for id := range l.installing {
 		m := l.members[id]
 		if m == nil {
@@ -239,6 +243,9 @@ func (l *loop) flush() {
 	if _, err := l.sockets.Flush(); err != nil {
 		l.stats.sendErrors++ // the sockets count each kind
 	}
+	if l.takeovers.any() {
+		l.takeovers.flushed(l.clock.now())
+	}
 }
 
 // announcements sends what is due of them.
@@ -253,6 +260,10 @@ func (l *loop) announcements() {
 	}
 	if n >= burst {
 		l.arpNext = now + burstGap
+		return
+	}
+	if l.takeovers.any() {
+		l.takeovers.sent(l.clock.now())
 	}
 }
 

@@ -81,6 +81,21 @@ func electorFamilies() []family {
 					e(l.Max, "max")
 				}
 			}, "statistic"),
+		running(prometheus.GaugeValue, "hakeep_elector_takeover_seconds",
+			"How long after a master's silence was over each step of taking over was done (timer, advert, addresses, announced), since the elector's start: p50, p99 and max.",
+			func(el *status.Elector, e emit) {
+				for _, step := range []struct {
+					name string
+					l    status.Lateness
+				}{{"timer", el.Takeovers.Timer}, {"advert", el.Takeovers.Advert}, {"addresses", el.Takeovers.Addresses}, {"announced", el.Takeovers.Announced}} {
+					if l := step.l; l.Count > 0 {
+						e(l.P50, step.name, "p50")
+						e(l.P99, step.name, "p99")
+						e(l.Max, step.name, "max")
+					}
+				}
+			}, "step", "statistic"),
+		count("hakeep_elector_takeovers_total", "Take-overs of instances from a silent master.", func(el *status.Elector) uint64 { return el.Takeovers.Timer.Count }),
 		count("hakeep_elector_adverts_timed_total", "Adverts whose lateness was measured.", func(el *status.Elector) uint64 { return el.Lateness.Count }),
 		count("hakeep_elector_packets_sent_total", "Packets sent on all sockets.", func(el *status.Elector) uint64 { return el.Sockets.Sent }),
 		count("hakeep_elector_packets_received_total", "Packets received on all sockets.", func(el *status.Elector) uint64 { return el.Sockets.Received }),

@@ -63,7 +63,11 @@ func document() *status.Document {
 		Elector: status.Elector{
 			Running: true, PID: 4712, Started: now().Add(-25 * time.Hour), Starts: 2, Realtime: true,
 			Lateness: status.Lateness{Count: 1000, P50: 0.000031, P99: 0.00021, Max: 0.0015},
-			Sockets:  status.Sockets{Sent: 1010, Received: 2020, SendErrors: 1, Dropped: 3},
+			Takeovers: status.Takeovers{
+				Timer: status.Lateness{Count: 3, P50: 0.00004, P99: 0.00006, Max: 0.00006}, Advert: status.Lateness{Count: 3, P50: 0.00009, P99: 0.00012, Max: 0.00012},
+				Addresses: status.Lateness{Count: 2, P50: 0.0007, P99: 0.0009, Max: 0.0009},
+			},
+			Sockets: status.Sockets{Sent: 1010, Received: 2020, SendErrors: 1, Dropped: 3},
 		},
 		Warnings: []string{"VI_U: interface eth2 does not exist"},
 		Tracked:  trackedObjects(),

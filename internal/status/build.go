@@ -87,13 +87,19 @@ func electorStatus(s *wire.Snapshot, starts uint64) Elector {
 	return Elector{
 		Running: true, PID: s.PID, Started: s.Started, Starts: starts,
 		Realtime: s.Realtime, RealtimeReason: s.RealtimeReason,
-		Lateness: Lateness{
-			Count: s.Lateness.Count, P50: s.Lateness.P50.Seconds(), P99: s.Lateness.P99.Seconds(), Max: s.Lateness.Max.Seconds(),
+		Lateness: lateness(s.Lateness),
+		Takeovers: Takeovers{
+			Timer: lateness(s.Takeovers.Timer), Advert: lateness(s.Takeovers.Advert),
+			Addresses: lateness(s.Takeovers.Addresses), Announced: lateness(s.Takeovers.Announced),
 		},
 		Sockets: Sockets{
 			Sent: s.Sockets.Sent, Received: s.Sockets.Received, SendErrors: s.Sockets.SendErrors, Dropped: s.Sockets.Dropped,
 		},
 	}
+}
+
+func lateness(l wire.Lateness) Lateness {
+	return Lateness{Count: l.Count, P50: l.P50.Seconds(), P99: l.P99.Seconds(), Max: l.Max.Seconds()}
 }
 
 // NoMaster is the warning about an instance that is held back while nobody is

@@ -102,7 +102,9 @@ type Elector struct {
 	RealtimeReason string `json:"realtime_reason,omitempty"`
 	// Lateness says how long after their deadlines adverts were sent.
 	Lateness Lateness `json:"lateness"`
-	Sockets  Sockets  `json:"sockets"`
+	// Takeovers says how long the steps of taking over from a silent master took.
+	Takeovers Takeovers `json:"takeovers"`
+	Sockets   Sockets   `json:"sockets"`
 }
 
 // Lateness says how long after their deadlines adverts were sent.
@@ -111,6 +113,17 @@ type Lateness struct {
 	P50   float64 `json:"p50_seconds"`
 	P99   float64 `json:"p99_seconds"`
 	Max   float64 `json:"max_seconds"`
+}
+
+// Takeovers says how long each step of a take-over took, from the moment at which
+// a master's silence was over: until the timer was acted on, the first advert had
+// left, all addresses were in the kernel, and all had been announced once. Each
+// instance counts by itself.
+type Takeovers struct {
+	Timer     Lateness `json:"timer"`
+	Advert    Lateness `json:"advert"`
+	Addresses Lateness `json:"addresses"`
+	Announced Lateness `json:"announced"`
 }
 
 // Sockets counts packets of all instances together.

@@ -141,6 +141,10 @@ func (r *renderer) elector() {
 	if e.Lateness.Count > 0 {
 		r.line("adverts  late by %s (median), %s (99%%), %s (worst)", seconds(e.Lateness.P50), seconds(e.Lateness.P99), seconds(e.Lateness.Max))
 	}
+	if t := e.Takeovers; t.Announced.Count > 0 {
+		r.line("takeover %s until the advert, %s until the addresses, %s until all are announced (median of %d; worst %s)",
+			seconds(t.Advert.P50), seconds(t.Addresses.P50), seconds(t.Announced.P50), t.Announced.Count, seconds(t.Announced.Max))
+	}
 	if s := e.Sockets; s.Dropped > 0 || s.SendErrors > 0 {
 		r.line("sockets  %s", r.paint(yellow, fmt.Sprintf("%d packets lost before they were read, %d not sent", s.Dropped, s.SendErrors)))
 	}

@@ -81,8 +81,14 @@ func pair() *Input {
 		Time: now, PID: 4712, Started: start.Add(time.Second), Realtime: false,
 		RealtimeReason: "not permitted: CAP_SYS_NICE is missing",
 		Lateness:       wire.Lateness{Count: 1000, P50: 31 * time.Microsecond, P99: 210 * time.Microsecond, Max: 1500 * time.Microsecond},
-		Sockets:        wire.SocketStatus{Sent: 1010, Received: 2020, Dropped: 3},
-		Links:          []wire.LinkDiscards{{Interface: "eth0", Reasons: map[string]uint64{"vrid": 12, "foreign": 2}}},
+		Takeovers: wire.Takeovers{
+			Timer:     wire.Lateness{Count: 3, P50: 40 * time.Microsecond, P99: 60 * time.Microsecond, Max: 60 * time.Microsecond},
+			Advert:    wire.Lateness{Count: 3, P50: 90 * time.Microsecond, P99: 120 * time.Microsecond, Max: 120 * time.Microsecond},
+			Addresses: wire.Lateness{Count: 2, P50: 700 * time.Microsecond, P99: 900 * time.Microsecond, Max: 900 * time.Microsecond},
+			Announced: wire.Lateness{Count: 2, P50: 800 * time.Microsecond, P99: 1100 * time.Microsecond, Max: 1100 * time.Microsecond},
+		},
+		Sockets: wire.SocketStatus{Sent: 1010, Received: 2020, Dropped: 3},
+		Links:   []wire.LinkDiscards{{Interface: "eth0", Reasons: map[string]uint64{"vrid": 12, "foreign": 2}}},
 		Instances: []wire.InstanceStatus{
 			{
 				Name: "VI_1", State: "MASTER", Since: now.Add(-time.Hour), Cause: "master-timeout", Priority: 150, Source: addr("192.0.2.1"),

@@ -19,6 +19,7 @@ type Snapshot struct {
 	RealtimeReason string `json:",omitempty"`
 	Instances      []InstanceStatus
 	Lateness       Lateness
+	Takeovers      Takeovers
 	Sockets        SocketStatus
 	// Links counts, by interface and reason, the packets that no instance was
 	// meant by.
@@ -100,6 +101,13 @@ type Peer struct {
 type Lateness struct {
 	Count         uint64
 	P50, P99, Max time.Duration
+}
+
+// Takeovers says how long each step of a take-over took, from the deadline at
+// which a master's silence was over: until the timer was acted on, the first
+// advert had left, all addresses were in the kernel, and all were announced.
+type Takeovers struct {
+	Timer, Advert, Addresses, Announced Lateness
 }
 
 // SocketStatus counts what the sockets did.
