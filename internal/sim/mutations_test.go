@@ -40,7 +40,7 @@ var mutations = []mutation{
 	{"reload makes an unchanged instance anew", "reconfigure.go", "			if !used[i] && same(old[i].p) {\n", "			if !used[i] && same(old[i].p) && !old[i].p.equal(p) {\n"},
 	{"reload restarts the timer", "reconfigure.go", "		in.resolve(r, now) // the set", "		in.arm(now, in.wait)\n		in.resolve(r, now) // the set"},
 	{"heap not fixed after an advert", "router.go", "	r.down(in.heapAt)\n	r.up(in.heapAt)\n", ""},
-	{"heap not fixed after a timeout", "router.go", "		r.fix(i)\n	}\n}\n\n// TakeoverDue", "	}\n}\n\n// TakeoverDue"},
+	{"heap not fixed after a timeout", "router.go", "		r.fix(i)\n	}\n	r.due = 0\n", "	}\n	r.due = 0\n"},
 	{"lateness adds up", "master.go", "	if paced || now-due >= in.p.Interval {\n", "	if true {\n"},
 	{"startup delay ignored", "reconfigure.go", "	case start > now:\n", "	case start > Forever-1:\n"},
 	{"own adverts accepted", "accept.go", "	case d.Src == in.src:\n", "	case false:\n"},
