@@ -79,3 +79,22 @@ func (m Method) String() string {
 	}
 	return fmt.Sprintf("Method(%d)", uint8(m))
 }
+
+// String is what the operation does, for messages.
+func (o Op) String() string {
+	switch o.Kind {
+	case AddService:
+		return "add " + o.ID.String()
+	case EditService:
+		return "change " + o.ID.String()
+	case DeleteService:
+		return "delete " + o.ID.String()
+	case AddServer:
+		return "add server " + o.Server.Endpoint.String() + " to " + o.ID.String()
+	case EditServer:
+		return "change server " + o.Server.Endpoint.String() + " of " + o.ID.String()
+	case DeleteServer:
+		return "delete server " + o.Server.Endpoint.String() + " of " + o.ID.String()
+	}
+	return fmt.Sprintf("Op(%d)", uint8(o.Kind))
+}
