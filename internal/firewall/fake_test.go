@@ -28,11 +28,11 @@ type fakeKernel struct {
 
 var _ kernel = (*fakeKernel)(nil)
 
-func (k *fakeKernel) read() (*table, uint32, error) {
+func (k *fakeKernel) read(part *scope) (*table, uint32, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reads++
-	t := cloneTable(k.t)
+	t := cloneTable(k.t.within(part))
 	if k.lossy > 0 && t != nil {
 		k.lossy--
 		for _, s := range t.sets {

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/nftables"
 )
 
 // Options are the settings of a firewall that do not change while it is open.
@@ -90,11 +94,43 @@ func (f *Firewall) Set(r Rules) error {
 	if f.known && f.verified && wanted.equal(f.wanted) {
 		return nil
 	}
+	old, verified := f.wanted, f.verified
 	f.known, f.wanted, f.verified = true, wanted, false
+	if verified && f.amend(old) {
+		f.setErr(nil)
+		return nil
+	}
 	if err := f.converge(); err != nil {
 		return fmt.Errorf("set firewall rules: %w", err)
 	}
 	return nil
+}
+
+// amend changes the kernel's table from old, which it is known to be equal to, to
+// the wanted one, and reads back what it changed, not all of it: one server of
+// thousands comes and goes more often than the rest. It reports false when the
+// table has to be looked at as a whole. The caller holds the lock.
+func (f *Firewall) amend(old *table) bool {
+	if old == nil || f.wanted == nil || !refinable(old, f.wanted) {
+		return false
+	}
+	gen, err := f.kernel.generation()
+	if err != nil || gen != f.gen {
+		return false
+	}
+	ops := plan(old, f.wanted)
+	part := scopeOf(ops)
+	if err := f.kernel.apply(ops); err != nil {
+		return false
+	}
+	actual, gen, err := f.readSettled(part)
+	// A transaction that was divided, or one of somebody else between, makes it
+	// more than one generation (which is never 0).
+	if err != nil || gen != f.gen+1 || !actual.equal(f.wanted.within(part)) {
+		return false
+	}
+	f.verified, f.gen = true, gen
+	return true
 }
 
 // converge makes the kernel's table equal to the wanted one. The caller holds
@@ -112,7 +148,7 @@ func (f *Firewall) tryConverge() error {
 		if attempt > 0 {
 			read = f.readSettled
 		}
-		actual, gen, err := read()
+		actual, gen, err := read(nil)
 		if err != nil {
 			if f.wanted == nil && errors.Is(err, errUnsupported) {
 				f.verified = true
@@ -140,14 +176,30 @@ func (f *Firewall) tryConverge() error {
 // readSettled reads the table, again if nothing but elements are missing: the
 // kernel leaves some out of a dump while it makes the hash table of a set
 // larger, which goes on for milliseconds after they were added.
-func (f *Firewall) readSettled() (*table, uint32, error) {
+func (f *Firewall) readSettled(part *scope) (*table, uint32, error) {
+	wanted := f.wanted.within(part)
 	for pause := settleFirst; ; pause *= 2 {
-		actual, gen, err := f.kernel.read()
-		if err != nil || pause > settleLast || !actual.lacksElements(f.wanted) {
+		actual, gen, err := f.kernel.read(part)
+		if err != nil || pause > settleLast || !actual.lacksElements(wanted) {
 			return actual, gen, err
 		}
 		<-time.After(pause)
 	}
+}
+
+// Elements reads the elements of some sets, with their counters. Sets that are
+// not in the table are not in the answer. The kernel may leave elements out
+// while a set is being enlarged.
+func (f *Firewall) Elements(sets ...string) (map[string][]nftables.SetElement, error) {
+	t, _, err := f.kernel.read(&scope{sets: sets})
+	if err != nil || t == nil {
+		return nil, err
+	}
+	out := make(map[string][]nftables.SetElement, len(t.sets))
+	for name, s := range t.sets {
+		out[name] = slices.Collect(maps.Values(s.elems))
+	}
+	return out, nil
 }
 
 // Stats tells how the table is. It does not wait for the kernel.
@@ -264,7 +316,7 @@ func (f *Firewall) inspect() (bool, error) {
 	if f.verified && gen == f.gen {
 		return true, nil
 	}
-	actual, gen, err := f.readSettled()
+	actual, gen, err := f.readSettled(nil)
 	if err != nil {
 		return false, err
 	}

@@ -79,7 +79,7 @@ func TestKernelAnyStateToAnyState(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		actual, _, err := f.readSettled() // wanted is that of the step before
+		actual, _, err := f.readSettled(nil) // wanted is that of the step before
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestKernelAnyStateToAnyState(t *testing.T) {
 		if after, _ := f.kernel.generation(); after > gen+1 {
 			t.Errorf("step %d to %s: %d transactions", i, name, after-gen)
 		}
-		if got, _, err := f.readSettled(); err != nil || !got.equal(want) {
+		if got, _, err := f.readSettled(nil); err != nil || !got.equal(want) {
 			t.Fatalf("step %d to %s: got %+v %v", i, name, got, err)
 		}
 	}
@@ -318,7 +318,7 @@ func TestKernelMeddlingIsRepaired(t *testing.T) {
 		if took > 500*time.Millisecond {
 			t.Errorf("%s: repaired after %v", script, took)
 		}
-		if got, _, err := f.kernel.read(); err != nil || !got.equal(want) {
+		if got, _, err := f.kernel.read(nil); err != nil || !got.equal(want) {
 			t.Errorf("%s: not as wanted: %v", script, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -190,10 +191,21 @@ func diffElements(actual, wanted *setState) (gone, added []nftables.SetElement) 
 			added = append(added, w)
 		}
 	}
-	byID := func(a, b nftables.SetElement) int { return cmp.Compare(elementID(a), elementID(b)) }
-	slices.SortFunc(gone, byID)
-	slices.SortFunc(added, byID)
+	slices.SortFunc(gone, compareElements)
+	slices.SortFunc(added, compareElements)
 	return gone, added
+}
+
+// compareElements orders elements by key. The end of a range is before the
+// beginning of the next: the kernel takes the other order for an overlap.
+func compareElements(a, b nftables.SetElement) int {
+	end := func(e nftables.SetElement) int {
+		if e.IntervalEnd {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(bytes.Compare(a.Key, b.Key), cmp.Compare(end(a), end(b)), bytes.Compare(a.KeyEnd, b.KeyEnd))
 }
 
 func chunked(kind opKind, s *setState, elems []nftables.SetElement) []op {
@@ -202,6 +214,39 @@ func chunked(kind opKind, s *setState, elems []nftables.SetElement) []op {
 		ops = append(ops, op{kind: kind, set: s, elems: part})
 	}
 	return ops
+}
+
+// scopeOf names what the steps touch.
+func scopeOf(ops []op) *scope {
+	sets, chains := map[string]bool{}, map[string]bool{}
+	for _, o := range ops {
+		if o.set != nil {
+			sets[o.set.def.Name] = true
+		}
+		if o.chain != nil {
+			chains[o.chain.def.Name] = true
+		}
+	}
+	return &scope{sets: sortedKeys(sets), chains: sortedKeys(chains)}
+}
+
+// within is the part of a table that is in the scope, all of it if that is nil.
+func (t *table) within(part *scope) *table {
+	if t == nil || part == nil {
+		return t
+	}
+	out := &table{sets: map[string]*setState{}, chains: map[string]*chainState{}, foreign: t.foreign}
+	for _, name := range part.sets {
+		if s := t.sets[name]; s != nil {
+			out.sets[name] = s
+		}
+	}
+	for _, name := range part.chains {
+		if c := t.chains[name]; c != nil {
+			out.chains[name] = c
+		}
+	}
+	return out
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

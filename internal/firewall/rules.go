@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
@@ -45,13 +44,27 @@ type Contribution struct {
 	Chains []Chain
 }
 
-// Set is a named set, or a map if Data is given.
+// Set is a named set, or a map if Data is given. What distinguishes two sets of
+// one name (all but the elements) changes only with the whole table: give a set
+// of another kind another name.
 type Set struct {
 	Name     string
 	Key      nftables.SetDatatype
 	Data     nftables.SetDatatype
 	Interval bool
 	Concat   bool
+	// HostOrder says that keys are numbers in the machine's byte order, for `nft list`.
+	HostOrder bool
+	// Size is the largest number of elements, 0 for no bound. The kernel chooses a
+	// faster table when it knows it.
+	Size uint32
+	// Counter gives each element a counter of the packets that matched it (Linux
+	// 5.7); see [Firewall.Elements].
+	Counter bool
+	// Dynamic sets are filled by rules, with timeouts. They have no Elements, and
+	// what is in them is not looked at. They need a Size: without, the kernel's is
+	// 65,535.
+	Dynamic  bool
 	Elements []nftables.SetElement
 }
 
@@ -222,12 +235,4 @@ func concat(parts ...[]expr.Any) []expr.Any {
 		out = append(out, p...)
 	}
 	return out
-}
-
-// kernelSet is the library's form of a set.
-func (s *Set) kernelSet(t *nftables.Table) *nftables.Set {
-	return &nftables.Set{
-		Table: t, Name: s.Name, KeyType: s.Key, DataType: s.Data, IsMap: s.isMap(),
-		Interval: s.Interval, Concatenation: s.Concat, KeyByteOrder: binaryutil.BigEndian,
-	}
 }

@@ -10,8 +10,6 @@ import (
 	"slices"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
 // table is the content of our table, wanted or read. A nil table is an absent
@@ -67,6 +65,9 @@ func (t *table) addSet(s Set) error {
 	if s.Name == "" || len(s.Name) > maxName || t.sets[s.Name] != nil {
 		return fmt.Errorf("set %q: empty, long or repeated name", s.Name)
 	}
+	if s.Dynamic && (s.Size == 0 || len(s.Elements) > 0) {
+		return fmt.Errorf("set %q: a dynamic set has a size, and no elements", s.Name)
+	}
 	st := &setState{def: s, elems: make(map[string]nftables.SetElement, len(s.Elements))}
 	st.def.Elements = nil
 	for _, e := range s.Elements {
@@ -74,7 +75,7 @@ func (t *table) addSet(s Set) error {
 		if old, ok := st.elems[id]; ok && !sameValue(old, e) {
 			return fmt.Errorf("set %q: key %x has two values", s.Name, e.Key)
 		}
-		if (e.VerdictData != nil) != s.isVerdictMap() {
+		if !e.IntervalEnd && (e.VerdictData != nil) != s.isVerdictMap() {
 			return fmt.Errorf("set %q: key %x: verdicts belong to verdict maps", s.Name, e.Key)
 		}
 		st.elems[id] = e
@@ -123,10 +124,7 @@ const maxComment = 253
 func ruleTag(r Rule) (string, error) {
 	h := sha256.New()
 	for _, e := range r.Exprs {
-		if l, ok := e.(*expr.Lookup); ok && l.SetID != 0 {
-			return "", errors.New("set is referred to by id")
-		}
-		b, err := expr.Marshal(unix.NFPROTO_INET, e)
+		b, err := marshalExpr(e)
 		if err != nil {
 			return "", err
 		}
@@ -186,9 +184,11 @@ func sameValue(a, b nftables.SetElement) bool {
 
 func (s *setState) sameDefinition(o *setState) bool {
 	a, b := &s.def, &o.def
-	if a.Name != b.Name || a.isMap() != b.isMap() || a.Interval != b.Interval || a.Concat != b.Concat {
+	if a.Name != b.Name || a.isMap() != b.isMap() || a.Interval != b.Interval || a.Concat != b.Concat ||
+		a.Dynamic != b.Dynamic || a.Size != b.Size {
 		return false
 	}
+	// Nor does it read Counter and HostOrder, which nobody changes for one name.
 	// The library does not read the key type of verdict maps.
 	return a.isVerdictMap() || b.isVerdictMap() || sameType(a.Key, b.Key) && sameType(a.Data, b.Data)
 }
