@@ -161,7 +161,10 @@ func (v *virtual) services() []Service {
 			slices.SortStableFunc(list, byEndpoint)
 			list = slices.CompactFunc(list, func(a, b Server) bool { return a.Endpoint == b.Endpoint })
 		}
-		out = append(out, Service{ID: id, Attr: v.conf.Attr, Name: v.conf.Name, Servers: list, Masquerade: v.conf.Masquerade})
+		out = append(out, Service{
+			ID: id, Attr: v.conf.Attr, Name: v.conf.Name, Servers: list,
+			Masquerade: v.conf.Masquerade, Configured: len(v.conf.Servers),
+		})
 	}
 	return out
 }

@@ -149,6 +149,10 @@ type Service struct {
 	// Masquerade lets replies come back through this router whatever the servers'
 	// routes say; lvs/nft only.
 	Masquerade bool
+	// Configured is how many servers the virtual server has, up or not, without the
+	// sorry server; 0 counts Servers. lvs/nft chooses the size of a Maglev table by
+	// it: a size that changed when a server fails would move every client.
+	Configured int
 }
 
 // RealServer is a real server as the operator configured it.
