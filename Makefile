@@ -36,7 +36,7 @@ unit:
 
 race:
 	$(GO) test -race $(RACE)
-	$(GO) test -timeout 20m -skip '^TestMutations$$' ./internal/sim/
+	$(GO) test -timeout 20m ./internal/sim/
 
 e2e: build
 	$(GO) test -count=1 -p 1 -timeout 20m $(E2E)
@@ -80,7 +80,7 @@ corpus:
 # sim runs the protocol's simulator and model checker for longer, and lets them
 # look for planted mistakes, each in a build of its own (3 minutes and more).
 sim:
-	HAKEEP_SIM_SECONDS=$${HAKEEP_SIM_SECONDS:-5000000} $(GO) test -count=1 -timeout 60m ./internal/sim/
+	HAKEEP_SIM_MUTATIONS=all HAKEEP_SIM_SECONDS=$${HAKEEP_SIM_SECONDS:-5000000} $(GO) test -count=1 -timeout 60m ./internal/sim/
 
 # man and install: the manual is made from the commands and the keyword table.
 man:

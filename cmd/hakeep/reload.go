@@ -77,6 +77,14 @@ func printReload(w io.Writer, r *status.Reload) error {
 				fmt.Fprintf(&b, "%-8s %s\n", list.what, strings.Join(list.names, " "))
 			}
 		}
+		const most = 20
+		for i, c := range r.Keys {
+			if i == most {
+				fmt.Fprintf(&b, "         and %d more keys; --json shows all\n", len(r.Keys)-most)
+				break
+			}
+			fmt.Fprintf(&b, "         %s\n", c)
+		}
 		fmt.Fprintf(&b, "reloaded: %s\n", r.Summary())
 	}
 	_, err := io.WriteString(w, b.String())

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"hakeep/internal/control"
+	"hakeep/internal/daemon"
 	"hakeep/internal/status"
 )
 
@@ -42,6 +45,9 @@ instance.`,
 			ctx, cancel := context.WithTimeout(cmd.Context(), answerTimeout)
 			defer cancel()
 			doc, err := control.NewClient(sock.path()).Status(ctx)
+			if errors.Is(err, control.ErrNoDaemon) {
+				err = sock.orphan(ctx, err)
+			}
 			if err != nil {
 				return quietly(probe, err)
 			}
@@ -64,6 +70,15 @@ instance.`,
 	cmd.Flags().BoolVar(&probe, "probe", false, "print nothing, only exit with a code")
 	cmd.ValidArgsFunction = sock.completeInstance
 	return cmd
+}
+
+// orphan adds to an error that no main process is there what is known of its
+// elector.
+func (f *socketFlags) orphan(ctx context.Context, err error) error {
+	if pid := daemon.LiveElector(ctx, filepath.Dir(f.path())); pid > 0 {
+		return fmt.Errorf("%w, but its elector (process %d) lives: it keeps states and addresses until main_timeout is over, unless hakeep is started again", err, pid)
+	}
+	return err
 }
 
 // quietly takes the text off an error.

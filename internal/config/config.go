@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"math"
 	"net/netip"
 	"time"
@@ -40,6 +41,7 @@ type Config struct {
 	TLS TLSClient
 
 	links    []linkRef
+	source   []byte // the text, as TOML
 	commands []commandRef
 
 	// places are where lines of the text come from, if that is not File.
@@ -96,6 +98,11 @@ type Global struct {
 	// ScriptUser and ScriptGroup are script_user: whom commands run as; already
 	// in every Command. ScriptGroup may be empty.
 	ScriptUser, ScriptGroup string
+	// Umask takes rights off the files that programs make (umask).
+	Umask fs.FileMode
+	// ReloadFile is there while a reload reads the configuration (reload_file);
+	// empty for none, relative to the runtime directory unless absolute.
+	ReloadFile string
 	// ScriptSecurity refuses programs that root runs and others may write to
 	// (enable_script_security).
 	ScriptSecurity bool

@@ -302,6 +302,12 @@ func globalAroundCases() []keywordCase {
 			g.ScriptUser, g.ScriptGroup, c.User, c.Group = "haproxy", "adm", "haproxy", "adm"
 		}),
 		asUser("script_user", `script_user = { user = "haproxy", group = ":" }`, func(g *Global, c *Command) { g.ScriptUser, c.User, c.SupplementaryGroups = "haproxy", "haproxy", true }),
+		global("umask", `umask = "027"`, func(g *Global) { g.Umask = 0o27 }),
+		global("umask", `umask = "0x3f"`, func(g *Global) { g.Umask = 0o77 }),
+		global("umask", `umask = "0"`, func(g *Global) { g.Umask = 0 }),
+		global("umask", `umask = "IWGRP | IROTH|S_IWOTH"`, func(g *Global) { g.Umask = 0o26 }),
+		global("reload_file", `reload_file = "/run/../run/reload"`, func(g *Global) { g.ReloadFile = "/run/reload" }),
+		global("reload_file", `reload_file = true`, func(g *Global) { g.ReloadFile = "hakeep.reload" }),
 		global("enable_script_security", "enable_script_security = true", func(g *Global) { g.ScriptSecurity = true }),
 		global("startup_script", `startup_script = "/x y"`, func(g *Global) { g.StartupScript = ten }),
 		global("startup_script_timeout", "startup_script = \"/x\"\nstartup_script_timeout = \"60s\"", func(g *Global) { g.StartupScript = run("/x") }),

@@ -42,6 +42,7 @@ func baseConfig() *Config {
 			MainTimeout:      10 * time.Second,
 			HealDoubleMaster: true,
 			ScriptUser:       "hakeep_script",
+			Umask:            0o22,
 			Mail:             Mail{ConnectTimeout: 30 * time.Second},
 			LVS:              LVS{Backend: BackendAuto, FlushOnStop: FlushNone},
 		},

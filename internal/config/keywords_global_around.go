@@ -70,6 +70,14 @@ func globalScriptKeywords() []Keyword {
 			Departure: "keepalived: keepalived_script, or root if there is no such user; hakeep never falls back to root",
 			Doc:       "Whom programs run as that do not say.",
 		},
+		{
+			Name: "umask", Kind: KindString, Default: `"022"`, Range: `octal with a leading 0 such as "027", hexadecimal such as "0x17", or names such as "IWGRP|IROTH|IWOTH"`,
+			Doc: "Rights that files lack which programs make, and those of track_file.",
+		},
+		{
+			Name: "reload_file", Kind: KindBoolOrString, Default: "false", Example: `"/run/hakeep/hakeep.reload"`, Range: "true for hakeep.reload in the runtime directory, or a whole path",
+			Doc: "File that is there, and empty, while a reload reads the configuration.",
+		},
 		{Name: "enable_script_security", Kind: KindBool, Default: "false", Doc: "Refuse programs that root is to run and that others may write to."},
 		{
 			Name: "startup_script", Kind: KindCommand, Entries: BlockCommand, Example: `["/etc/hakeep/startup.sh"]`, Reload: ReloadRestart,

@@ -4,7 +4,6 @@ import "slices"
 
 // globalLaterKeywords are those of [global_defs] that hakeep does not do yet.
 func globalLaterKeywords() []Keyword {
-	scripts := later(BlockGlobal, "modes of files", []Keyword{row("umask", KindString, `"022"`, "file mode")})
 	mail := later(BlockGlobal, "load balancing", flags("no_checker_emails", "smtp_alert_checker"))
 	vmac := later(BlockGlobal, "VMAC", []Keyword{
 		row("vmac_prefix", KindString, `"vrrp"`, ""),
@@ -16,7 +15,6 @@ func globalLaterKeywords() []Keyword {
 	})
 	reload := later(BlockGlobal, "reloads at a set time", []Keyword{
 		row("reload_time_file", KindString, "", "path"),
-		row("reload_file", KindString, "", "path"),
 	}, flags("reload_repeat"))
 	dumps := later(BlockGlobal, "dump files", []Keyword{
 		row("state_dump_file", KindString, "", "path"),
@@ -24,7 +22,7 @@ func globalLaterKeywords() []Keyword {
 		row("json_dump_file", KindString, "", "path"),
 		row("json_version", KindInt, "1", "1 or 2"),
 	}, flags("data_use_instance"))
-	return slices.Concat(mail, scripts, vmac, garp, reload, dumps, globalBalancingKeywords())
+	return slices.Concat(mail, vmac, garp, reload, dumps, globalBalancingKeywords())
 }
 
 // globalBalancingKeywords are those of [global_defs] about load balancing.

@@ -84,7 +84,16 @@ func (d *decoder) parse(text []byte) *Config {
 		d.add(Error, idx.tooDeep, "", "lists or tables are nested too deeply here; at most %d levels, and %d parts in a key", maxNesting, maxKeyParts)
 		return nil
 	}
+	var again string // the block whose keys are all there twice, and it is said
 	for _, dup := range idx.duplicates {
+		if again != "" && strings.HasPrefix(dup.key, again) {
+			continue
+		}
+		if k := d.schema.lookup(BlockRoot, dup.key); k != nil && k.Kind == KindTables && dup.header {
+			d.add(Error, dup.line, dup.key, "is already there in line %d; write [[%s]] in double brackets, there and here, for a block that is repeated", dup.first, dup.key)
+			again = dup.key + "."
+			continue
+		}
 		d.add(Error, dup.line, dup.key, "is already set in line %d; keep one of them", dup.first)
 	}
 	var tree map[string]any
@@ -104,6 +113,7 @@ func (d *decoder) parse(text []byte) *Config {
 	if d.errors > 0 {
 		return nil
 	}
+	cfg.source = slices.Clone(text)
 	return cfg
 }
 

@@ -51,6 +51,7 @@ func (n *node) elem(i int) *node {
 type duplicate struct {
 	key         string
 	line, first int
+	header      bool // as [key] or [[key]]
 }
 
 // index is what the scanner finds out about a text.
@@ -139,13 +140,13 @@ func (s *scanner) scanHeader() {
 		path := strings.Join(parts[:i+1], ".")
 		switch {
 		case n.assigned:
-			s.repeated(path, n)
+			s.repeated(path, n, false)
 		case last && array && n.header:
-			s.repeated(path, n)
+			s.repeated(path, n, true)
 		case last && array:
 			n.elems = append(n.elems, &node{line: s.line})
 		case last && (n.header || n.elems != nil):
-			s.repeated(path, n)
+			s.repeated(path, n, true)
 		case last:
 			n.line, n.header = s.line, true
 		}
@@ -170,7 +171,7 @@ func (s *scanner) scanPair(n *node, path string, depth int) {
 		}
 		path += part
 		if last := i == len(parts)-1; known != nil && (last || known.assigned) {
-			s.repeated(path, known)
+			s.repeated(path, known, false)
 		}
 	}
 	n.assigned = true
@@ -195,9 +196,9 @@ func (s *scanner) descend(n *node, key string) *node {
 	return c
 }
 
-func (s *scanner) repeated(path string, n *node) {
+func (s *scanner) repeated(path string, n *node, header bool) {
 	if len(s.duplicates) < maxProblems {
-		s.duplicates = append(s.duplicates, duplicate{key: path, line: s.line, first: n.line})
+		s.duplicates = append(s.duplicates, duplicate{key: path, line: s.line, first: n.line, header: header})
 	}
 }
 

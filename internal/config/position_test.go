@@ -128,15 +128,15 @@ func TestPositionsDuplicates(t *testing.T) {
 		text string
 		want []duplicate
 	}{
-		{"a = 1\n\na = 2\na = 3", []duplicate{{"a", 3, 1}, {"a", 4, 1}}},
-		{"[t]\nx = 1\n[u]\n[t]\nx = 2", []duplicate{{"t", 4, 1}, {"t.x", 5, 2}}},
-		{"a.b = 1\na = 2", []duplicate{{"a", 2, 1}}},
-		{"a = 1\na.b = 2", []duplicate{{"a", 2, 1}}},
-		{"a = { b = 1,\n b = 2 }", []duplicate{{"a.b", 2, 1}}},
-		{"a = { b = 1 }\n[a]\nc = 1", []duplicate{{"a", 2, 1}}},
-		{"a = []\n[[a]]\n", []duplicate{{"a", 2, 1}}},
-		{"[a]\n[[a]]\n", []duplicate{{"a", 2, 1}}},
-		{"[[a]]\n[a]\n", []duplicate{{"a", 2, 1}}},
+		{"a = 1\n\na = 2\na = 3", []duplicate{{"a", 3, 1, false}, {"a", 4, 1, false}}},
+		{"[t]\nx = 1\n[u]\n[t]\nx = 2", []duplicate{{"t", 4, 1, true}, {"t.x", 5, 2, false}}},
+		{"a.b = 1\na = 2", []duplicate{{"a", 2, 1, false}}},
+		{"a = 1\na.b = 2", []duplicate{{"a", 2, 1, false}}},
+		{"a = { b = 1,\n b = 2 }", []duplicate{{"a.b", 2, 1, false}}},
+		{"a = { b = 1 }\n[a]\nc = 1", []duplicate{{"a", 2, 1, false}}},
+		{"a = []\n[[a]]\n", []duplicate{{"a", 2, 1, false}}},
+		{"[a]\n[[a]]\n", []duplicate{{"a", 2, 1, true}}},
+		{"[[a]]\n[a]\n", []duplicate{{"a", 2, 1, true}}},
 		{"[[a]]\nx = 1\n[[a]]\nx = 1\n", nil},
 		{"[a.b]\n[a]\nc.d = 1\nc.e = 1\n", nil},
 	}

@@ -2,7 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -21,6 +24,7 @@ const dialPatience = time.Second
 // the elector does not wait for long.
 func (d *daemon) startup(ctx context.Context) bool {
 	cfg := d.current.Load().config
+	setUmask(cfg)
 	if cfg.Global.StartupScript.IsZero() {
 		return true
 	}
@@ -44,6 +48,43 @@ func (d *daemon) electorThere(ctx context.Context) bool {
 		s.release()
 	}
 	return true
+}
+
+// setUmask takes rights off what programs make from now on. Files of hakeep's own
+// have modes that do not depend on it.
+func setUmask(cfg *config.Config) { syscall.Umask(int(cfg.Global.Umask)) }
+
+// announceReading makes reload_file, and returns what removes it when the
+// configuration was read. Who writes the configuration makes the file before the
+// reload is asked for, sees it become empty when the reading begins, and waits
+// until it is gone. A file that cannot be made does not hold the reload up.
+func (d *daemon) announceReading(cfg *config.Config, out *status.Reload) (done func()) {
+	path := cfg.Global.ReloadFile
+	if path == "" {
+		return func() {}
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(d.opts.RuntimeDir, path)
+	}
+	warn := func(err error) {
+		d.log.Warn("reload_file", "err", err)
+		out.Warnings = append(out.Warnings, "reload_file: "+err.Error())
+	}
+	const mode = 0o644
+	// Not through a symbolic link: what it leads to would be emptied.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, mode)
+	if err != nil {
+		warn(err)
+		return func() {}
+	}
+	if err := f.Close(); err != nil {
+		warn(err)
+	}
+	return func() {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			warn(err)
+		}
+	}
 }
 
 // shutdown runs shutdown_script, after everything else has ended.

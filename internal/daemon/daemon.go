@@ -408,11 +408,24 @@ func (d *daemon) serveHTTP() {
 // nil when that is over.
 func (d *daemon) httpOutcome(err error) {
 	problem := ""
-	if err != nil {
+	switch {
+	case err != nil:
 		problem = "http_listen: " + err.Error()
 		d.log.Error("metrics are not served", "err", err)
+		d.remember(status.KindDaemon, slog.LevelError, problem)
+	case d.httpTrouble() != "":
+		d.log.Info("metrics are served again, or not wanted any more")
+		d.remember(status.KindDaemon, slog.LevelInfo, "http_listen: metrics are served, or not wanted any more")
 	}
 	d.httpProblem.Store(&problem)
+}
+
+// httpTrouble is what keeps http_listen from being served, or empty.
+func (d *daemon) httpTrouble() string {
+	if p := d.httpProblem.Load(); p != nil {
+		return *p
+	}
+	return ""
 }
 
 // abandon ends a start that has failed.

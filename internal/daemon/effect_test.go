@@ -75,6 +75,8 @@ var without = map[string]string{
 	"TLS":                            "load balancing is refused (config.BalancingDone)",
 	"Global.NFTable":                 "read: Run opens the table",
 	"Global.Realtime":                "read: Run starts electors so",
+	"Global.Umask":                   "read: set before programs run",
+	"Global.ReloadFile":              "read: made at a reload",
 	"Global.HTTPListen":              "read: the HTTP server is told",
 	"Global.NetNamespace":            "read: Run enters it",
 	"Global.StartupScript":           "read: run before all tasks",

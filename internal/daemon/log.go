@@ -86,6 +86,9 @@ func logProblems(log *slog.Logger, ps config.Problems) {
 }
 
 // logReload writes the outcome of a reload to the log.
+// mostKeys is how many changed keys are logged of one reload.
+const mostKeys = 50
+
 func logReload(log *slog.Logger, r *status.Reload) {
 	if !r.OK {
 		log.Error("reload refused", "reason", r.Summary())
@@ -95,4 +98,11 @@ func logReload(log *slog.Logger, r *status.Reload) {
 		log.Warn("reload", "warning", w)
 	}
 	log.Info("reload done", "added", len(r.Added), "changed", len(r.Changed), "removed", len(r.Removed), "unchanged", r.Unchanged)
+	for i, c := range r.Keys {
+		if i == mostKeys {
+			log.Info("reload changed more keys", "count", len(r.Keys)-mostKeys)
+			break
+		}
+		log.Info("reload changed", "key", c.Key, "old", c.Old, "new", c.New)
+	}
 }

@@ -75,6 +75,22 @@ func (b *ownBinary) dial(ctx context.Context) (net.Conn, process, error) {
 	return conn, p, nil
 }
 
+// LiveElector finds the process of the elector that serves a runtime directory; 0
+// if there is none, or if this user may not ask. It works without a main.
+func LiveElector(ctx context.Context, runtimeDir string) (pid int) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", filepath.Join(runtimeDir, electorSocket))
+	if err != nil {
+		return 0
+	}
+	defer conn.Close() // it has not been greeted, and forgets this
+	cred, err := peer(conn.(*net.UnixConn))
+	if err != nil {
+		return 0
+	}
+	return int(cred.Pid)
+}
+
 // peer asks the kernel who is at the other end.
 func peer(conn *net.UnixConn) (*unix.Ucred, error) {
 	raw, err := conn.SyscallConn()

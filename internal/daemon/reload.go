@@ -11,6 +11,7 @@ import (
 	"hakeep/internal/config"
 	"hakeep/internal/config/keepalived"
 	"hakeep/internal/firewall"
+	"hakeep/internal/metrics"
 	"hakeep/internal/netif"
 	"hakeep/internal/status"
 	"hakeep/internal/wire"
@@ -87,7 +88,9 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		out.Error = err.Error()
 		return outcome{reload: out}
 	}
+	read := d.announceReading(cur.config, out)
 	cfg, problems, err := keepalived.Load(d.opts.ConfigFile, d.opts.ConfigID)
+	read()
 	if err != nil {
 		return refuse(err)
 	}
@@ -139,14 +142,21 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	if err := writeOwned(d.opts.RuntimeDir, union(keys(next.wire), next.before), unionItems(items(next.wire), next.beforeItems)); err != nil {
 		out.Warnings = append(out.Warnings, err.Error())
 	}
+	if addr := cfg.Global.HTTPListen; addr.IsValid() && (addr != cur.config.Global.HTTPListen || d.httpTrouble() != "") {
+		if err := metrics.Check(ctx, addr); err != nil {
+			out.Warnings = append(out.Warnings, "http_listen: "+err.Error()+"; it is tried again all the time")
+		}
+	}
 	out.OK = true
 	out.Added, out.Changed, out.Removed, out.Unchanged = changes(cur.wire, next.wire)
+	out.Keys = config.Changes(cur.config, cfg)
 	return outcome{reload: out, next: next}
 }
 
 // applySurroundings hands trackers and notifications their part. It comes before
 // the elector's: the first results and events are not lost.
 func (d *daemon) applySurroundings(cfg *config.Config) error {
+	setUmask(cfg)
 	d.notifier.Apply(notifySpec(cfg, d.host))
 	names := make([]string, 0, len(cfg.Instances))
 	for i := range cfg.Instances {

@@ -39,6 +39,15 @@ func Serve(ctx context.Context, addr netip.AddrPort, h http.Handler) error {
 	return serve(ctx, l, h)
 }
 
+// Check says why addr cannot be listened on now; nil if it can.
+func Check(ctx context.Context, addr netip.AddrPort) error {
+	l, err := listen(ctx, addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
 func listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
 	var c net.ListenConfig
 	l, err := c.Listen(ctx, "tcp", addr.String())

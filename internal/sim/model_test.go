@@ -11,9 +11,11 @@ import (
 )
 
 // searchKinds are the faults of the deepest search, allKinds also what is like
-// them but for a detail.
+// them but for a detail. With an interval that is shorter than a linger the two
+// moveKinds are enough for a take-over in the midst of one.
 var (
 	searchKinds = []FaultKind{FaultDrop, FaultPower, FaultStall, FaultReload}
+	moveKinds   = []FaultKind{FaultStandby, FaultStall}
 	allKinds    = []FaultKind{FaultDrop, FaultPower, FaultLeave, FaultStandby, FaultStall, FaultPause, FaultPort, FaultReload}
 )
 
@@ -55,6 +57,8 @@ func models() []*Model {
 		pair("two owners", 255, startMaster, 255, nil, nil),
 		pair("quick backup", 200, ask, 100, func(p *vrrp.Params) { p.Interval, p.HigherPrioSendAdvert = 500*time.Millisecond, true }, nil),
 		pair("planned moves", 200, planned, 100, planned, modelRouter(1, 220, planned)),
+		pair("planned moves at 10 ms", 200, func(p *vrrp.Params) { planned(p); p.Interval = 10 * time.Millisecond },
+			100, func(p *vrrp.Params) { planned(p); p.Interval = 10 * time.Millisecond }, nil),
 		pair("10 ms", 254, func(p *vrrp.Params) { p.Interval = 10 * time.Millisecond }, 253, func(p *vrrp.Params) { p.Interval = 10 * time.Millisecond }, nil),
 	}
 }
@@ -83,6 +87,8 @@ func TestModel(t *testing.T) {
 		switch {
 		case testing.Short() || raceEnabled:
 			m.Faults = 1
+		case !full && m.Name == "planned moves at 10 ms":
+			m.Kinds = moveKinds
 		case !full && m.Name != "plain" && m.Name != "planned moves":
 			m.Kinds = searchKinds
 		}

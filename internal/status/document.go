@@ -3,6 +3,8 @@ package status
 import (
 	"net/netip"
 	"time"
+
+	"hakeep/internal/config"
 )
 
 // Schema is the version of the JSON. It changes when a field is removed or
@@ -72,6 +74,8 @@ type Reload struct {
 	Changed   []string `json:"changed,omitempty"`
 	Removed   []string `json:"removed,omitempty"`
 	Unchanged int      `json:"unchanged"`
+	// Keys are the keys whose values differ from those before.
+	Keys []config.Change `json:"keys,omitempty"`
 }
 
 // Problem is one thing that is wrong with a configuration.

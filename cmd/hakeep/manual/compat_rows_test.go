@@ -73,6 +73,8 @@ var proofs = map[string]string{
 	"global_defs/fifo_write_vrrp_states_on_reload": "internal/notify.TestFIFOSurvivesReload",
 	"global_defs/script_user":                      "vm/systemd.TestHooks internal/script.TestWhoRunsIt",
 	"global_defs/enable_script_security":           "internal/script.TestScriptSecurity internal/script.TestSecurityIsCheckedAtEachRun",
+	"global_defs/umask":                            "e2e.TestUmaskAndReloadFile",
+	"global_defs/reload_file":                      "e2e.TestUmaskAndReloadFile",
 	"global_defs/startup_script":                   "e2e.TestStartupAndShutdownScripts vm/systemd.TestHooks",
 	"global_defs/startup_script_timeout":           "internal/daemon.TestScriptsAroundFail",
 	"global_defs/shutdown_script":                  "e2e.TestStartupAndShutdownScripts vm/systemd.TestHooks",

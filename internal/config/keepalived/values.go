@@ -54,6 +54,9 @@ func (c *converter) scalar(s *section, k *config.Keyword, n *node) (string, bool
 		}
 		return tomlString(args[0].text), true
 	case config.KindString, config.KindEnum, config.KindLink, config.KindAddr:
+		if k.Name == "umask" && k.Block == config.BlockGlobal {
+			return c.umask(n, key, needs)
+		}
 		extra(1)
 		if !needs() {
 			return "", false
@@ -194,6 +197,19 @@ func formatDuration(d time.Duration) string {
 		}
 	}
 	return strconv.FormatInt(int64(d/time.Microsecond), 10) + "us"
+}
+
+// umask writes a file mode: a number without a leading 0 is decimal.
+func (c *converter) umask(n *node, key string, needs func() bool) (string, bool) {
+	if !needs() {
+		return "", false
+	}
+	text := strings.ReplaceAll(n.text(1), " ", "")
+	if v, err := strconv.ParseUint(text, 10, 32); err == nil && !strings.HasPrefix(text, "0") {
+		c.addOwn(Changed, n.pos, key, "%s is decimal; it is 0%o in octal", text, v)
+		text = "0" + strconv.FormatUint(v, 8)
+	}
+	return tomlString(text), true
 }
 
 // word writes a text, a word of a few, an address or an interface.
