@@ -25,6 +25,9 @@ type Result struct {
 	Add    int
 	// Duration is how long the attempt took. The Runner sets it.
 	Duration time.Duration
+	// final says that the check itself left out time in which the machine stood
+	// still.
+	final bool
 }
 
 // String is the detail, or else the error.
@@ -40,6 +43,10 @@ func (r Result) String() string {
 type Checker interface {
 	Check(ctx context.Context) Result
 }
+
+// stepper is a Checker whose attempts have several parts, one after the other,
+// each with the time limit of the Policy.
+type stepper interface{ Steps() int }
 
 // Target describes what is checked and how. Two targets are the same if they are
 // deeply equal. An error of Checker means that the description is wrong.

@@ -66,8 +66,8 @@ func dnsType(name string) (dnsmessage.Type, bool) {
 
 // Checker makes the query.
 func (c DNS) Checker(*Pinger) (Checker, error) {
-	if !c.Server.IsValid() || c.Server.Port() == 0 {
-		return nil, errors.New("dns: no address and port")
+	if err := reachable(c.Server); err != nil {
+		return nil, fmt.Errorf("dns: %w", err)
 	}
 	kind, ok := dnsType(c.Type)
 	if !ok {

@@ -124,14 +124,7 @@ func (c HTTP) connect(ctx context.Context, network, address string) (net.Conn, e
 	if c.Connect.IsValid() {
 		address = c.Connect.String()
 	}
-	conn, err := c.dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // as TCP
-	}
-	return conn, nil
+	return c.dial(ctx, network, address)
 }
 
 // httpChecker is an HTTP with its client.
@@ -164,14 +157,15 @@ func (c *httpChecker) Check(ctx context.Context) Result {
 		return Result{Detail: fmt.Sprintf("status %d, and then: %v", res.StatusCode, err), Err: err}
 	}
 	detail := fmt.Sprintf("status %d in %s (%s)", res.StatusCode, short(time.Since(begin)), res.Proto)
-	return Result{OK: c.expects(res.StatusCode), Detail: detail}
+	return Result{OK: expects(c.Status, res.StatusCode), Detail: detail}
 }
 
-func (c HTTP) expects(code int) bool {
-	for _, r := range c.Status {
+// expects reports whether a status code is well; without ranges 200 to 299 are.
+func expects(well []StatusRange, code int) bool {
+	for _, r := range well {
 		if r.First <= code && code <= r.Last {
 			return true
 		}
 	}
-	return len(c.Status) == 0 && code >= 200 && code <= 299
+	return len(well) == 0 && code >= 200 && code <= 299
 }

@@ -21,6 +21,8 @@ type Ping struct {
 	// empty.
 	Source    netip.Addr
 	Interface string
+	// Mark is the firewall mark of the requests, 0 for none (keepalived: fwmark).
+	Mark uint32
 }
 
 var _ Target = Ping{}
@@ -64,7 +66,7 @@ func (c *pingChecker) Check(ctx context.Context) Result {
 	var errs []error
 	open := 0
 	for _, to := range c.Targets {
-		number, err := c.pinger.request(to, c.Source, c.Interface, answers)
+		number, err := c.pinger.request(to, pingWay{c.Source, c.Interface, c.Mark}, answers)
 		if err != nil {
 			errs = append(errs, err)
 			continue

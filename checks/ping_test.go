@@ -80,8 +80,8 @@ func TestPing(t *testing.T) {
 			}
 			p := newPinger(t)
 			testPing(t, here, p, linkLocal)
-			if p.sockets[0].raw != socket.raw || p.sockets[1].raw != socket.raw {
-				t.Errorf("sockets are raw: %v, %v", p.sockets[0].raw, p.sockets[1].raw)
+			if p.sockets[pingKey{}].raw != socket.raw || p.sockets[pingKey{v6: true}].raw != socket.raw {
+				t.Errorf("sockets are raw: %v, %v", p.sockets[pingKey{}].raw, p.sockets[pingKey{v6: true}].raw)
 			}
 			if err := port.Cut(); err != nil {
 				t.Fatal(err)
@@ -205,7 +205,7 @@ func TestPingMany(t *testing.T) {
 	})
 	cancel()
 	wg.Wait()
-	if r.pinger.sockets[1] != nil || r.pinger.sockets[0] == nil {
+	if r.pinger.sockets[pingKey{v6: true}] != nil || r.pinger.sockets[pingKey{}] == nil {
 		t.Error("not one socket for all")
 	}
 	for _, s := range r.Snapshot() {

@@ -9,18 +9,32 @@ import (
 	"time"
 )
 
-// Pinger sends the echo requests of all pings by one socket for each family, and
-// hands over the replies. Sockets are opened by the first ping that needs them.
+// Pinger sends the echo requests of all pings by one socket for each family
+// (and mark), and hands over the replies. Sockets are opened by the first ping that needs them.
 type Pinger struct {
 	secret uint64
 	id     uint16
-	opened chan *pingSocket // to Run; room for both
+	opened chan struct{} // to Run: there is a new socket
 
 	mu      sync.Mutex
 	closed  bool
-	sockets [2]*pingSocket // IPv4, IPv6
+	sockets map[pingKey]*pingSocket
+	fresh   []*pingSocket // nobody reads them yet
 	number  uint64
 	waiting map[uint64]waiter
+}
+
+// pingKey is what a socket is for: pings with different marks have their own.
+type pingKey struct {
+	v6   bool
+	mark uint32
+}
+
+// pingWay is by which way a request goes; see Ping.
+type pingWay struct {
+	source netip.Addr
+	ifname string
+	mark   uint32
 }
 
 // waiter is a request without a reply.
@@ -44,7 +58,7 @@ var errPingerClosed = errors.New("pings have ended")
 func NewPinger() *Pinger {
 	return &Pinger{
 		secret: rand.Uint64(), id: uint16(rand.Uint32()),
-		opened: make(chan *pingSocket, 2), waiting: map[uint64]waiter{},
+		opened: make(chan struct{}, 1), sockets: map[pingKey]*pingSocket{}, waiting: map[uint64]waiter{},
 	}
 }
 
@@ -58,8 +72,14 @@ func (p *Pinger) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case s := <-p.opened:
-			readers.Go(func() { p.read(s) })
+		case <-p.opened:
+			p.mu.Lock()
+			fresh := p.fresh
+			p.fresh = nil
+			p.mu.Unlock()
+			for _, s := range fresh {
+				readers.Go(func() { p.read(s) })
+			}
 		}
 	}
 }
@@ -69,32 +89,31 @@ func (p *Pinger) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, s := range p.sockets {
-		if s != nil {
-			_ = s.file.Close()
-		}
+		_ = s.file.Close()
 	}
 }
 
-// socket is the one for an address.
-func (p *Pinger) socket(v6 bool) (*pingSocket, error) {
-	i := 0
-	if v6 {
-		i = 1
-	}
+// socket is the one for a family and a mark.
+func (p *Pinger) socket(key pingKey) (*pingSocket, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, errPingerClosed
 	}
-	if p.sockets[i] == nil {
-		s, err := openPing(v6)
-		if err != nil {
-			return nil, err
-		}
-		p.sockets[i] = s
-		p.opened <- s
+	if s := p.sockets[key]; s != nil {
+		return s, nil
 	}
-	return p.sockets[i], nil
+	s, err := openPing(key)
+	if err != nil {
+		return nil, err
+	}
+	p.sockets[key] = s
+	p.fresh = append(p.fresh, s)
+	select {
+	case p.opened <- struct{}{}:
+	default: // it will look anyway
+	}
+	return s, nil
 }
 
 // read hands over the replies of one socket until it is closed.
@@ -125,8 +144,8 @@ func (p *Pinger) deliver(e echo, from netip.Addr) {
 
 // request sends an echo request. Its reply goes to answers, which must have room
 // for it. number is for forget.
-func (p *Pinger) request(to, source netip.Addr, ifname string, answers chan<- answer) (number uint64, err error) {
-	s, err := p.socket(to.Is6())
+func (p *Pinger) request(to netip.Addr, way pingWay, answers chan<- answer) (number uint64, err error) {
+	s, err := p.socket(pingKey{to.Is6(), way.mark})
 	if err != nil {
 		return 0, err
 	}
@@ -136,7 +155,7 @@ func (p *Pinger) request(to, source netip.Addr, ifname string, answers chan<- an
 	p.waiting[number] = waiter{to, time.Now(), answers}
 	p.mu.Unlock()
 	m := echo{id: p.id, seq: uint16(number), secret: p.secret, number: number}.append(nil, s.v6)
-	if err := s.send(m, to, source, ifname); err != nil {
+	if err := s.send(m, to, way.source, way.ifname); err != nil {
 		p.forget(number)
 		return 0, err
 	}

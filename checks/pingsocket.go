@@ -29,7 +29,8 @@ type pingSocket struct {
 // openPing opens a datagram socket for ICMP, which needs no privilege where
 // net.ipv4.ping_group_range allows it, or else a raw one, which needs
 // CAP_NET_RAW.
-func openPing(v6 bool) (*pingSocket, error) {
+func openPing(key pingKey) (*pingSocket, error) {
+	v6 := key.v6
 	s := &pingSocket{v6: v6}
 	family, proto := unix.AF_INET, unix.IPPROTO_ICMP
 	if v6 {
@@ -46,6 +47,12 @@ func openPing(v6 bool) (*pingSocket, error) {
 	if err := s.setup(fd); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("open ICMP socket: %w", err)
+	}
+	if key.mark != 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(key.mark)); err != nil {
+			_ = unix.Close(fd)
+			return nil, fmt.Errorf("set mark of ICMP socket: %w (needs CAP_NET_ADMIN)", err)
+		}
 	}
 	s.file = os.NewFile(uintptr(fd), "icmp")
 	if s.conn, err = s.file.SyscallConn(); err != nil {

@@ -84,6 +84,9 @@ type item struct {
 	current *attempt           // nil while none goes on
 	cancel  context.CancelFunc // of current
 	excused bool               // the attempt before did not count, by stall
+	hurry   bool               // the next attempt follows at once
+	weight  *int               // of the last attempt that was well; see Result
+	add     int
 }
 
 // attempt is one call of Check.
@@ -246,7 +249,7 @@ func (r *Runner) startDue(ctx context.Context, wg *sync.WaitGroup) (wait time.Du
 		heap.Pop(&r.queue)
 		it.status.begin(now.Sub(it.due))
 		a := &attempt{it: it, start: now}
-		own, cancel := context.WithTimeout(ctx, it.spec.Policy.complete().Timeout)
+		own, cancel := context.WithTimeout(ctx, it.limit())
 		it.current, it.cancel = a, cancel
 		checker := it.checker
 		r.busy++
@@ -271,9 +274,8 @@ func (r *Runner) take(a *attempt) {
 	}
 	it.current = nil
 	now := time.Now()
-	limit := it.spec.Policy.complete().Timeout
 	// Once in a row: a checker that ignores its limit must not go on for ever.
-	it.excused = !a.result.OK && a.result.Duration > limit+stall && !it.excused
+	it.excused = !a.result.OK && !a.result.final && a.result.Duration > it.limit()+stall && !it.excused
 	if it.excused {
 		it.due = now
 		heap.Push(&r.queue, it)
@@ -286,11 +288,55 @@ func (r *Runner) take(a *attempt) {
 	if retry {
 		it.due = now.Add(wait)
 	}
+	if it.hurry {
+		it.hurry, it.due = false, now
+	}
 	heap.Push(&r.queue, it)
+	tell := changed || it.weighs(a.result) || !a.result.OK && it.spec.Policy.TellFailures
 	ev := Event{Name: it.spec.Name, Up: it.judge.Up(), Changed: changed, Result: a.result}
 	r.mu.Unlock()
-	if changed {
+	if tell {
 		r.changed(ev)
+	}
+}
+
+// limit is how long an attempt may take.
+func (it *item) limit() time.Duration {
+	limit := it.spec.Policy.complete().Timeout
+	if s, ok := it.checker.(stepper); ok {
+		limit *= time.Duration(max(s.Steps(), 1))
+	}
+	return limit
+}
+
+// weighs reports whether an attempt says another weight than the one before, and
+// keeps it. One that failed says nothing about it.
+func (it *item) weighs(res Result) bool {
+	if !res.OK {
+		return false
+	}
+	changed := res.Add != it.add
+	it.add = res.Add
+	if res.Weight != nil && (it.weight == nil || *it.weight != *res.Weight) {
+		changed, it.weight = true, res.Weight
+	}
+	return changed
+}
+
+// Hurry lets a check do its next attempt now, or at the end of the one that is
+// going on. One that is paused or unknown is let alone.
+func (r *Runner) Hurry(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	it := r.items[name]
+	if it == nil {
+		return
+	}
+	it.hurry = it.current != nil
+	if now := time.Now(); it.place >= 0 && it.due.After(now) {
+		it.due = now
+		heap.Fix(&r.queue, it.place)
+		r.wake()
 	}
 }
 

@@ -2,15 +2,12 @@ package checks
 
 import (
 	"context"
-	"errors"
-	"net"
+	"fmt"
 	"net/netip"
 	"time"
 )
 
-// TCP connects, and closes at once (keepalived: TCP_CHECK). The connection is
-// closed by a reset, so that it leaves nothing in the connection table of a
-// router on the way.
+// TCP connects, and closes at once (keepalived: TCP_CHECK).
 type TCP struct {
 	Address netip.AddrPort
 	Via
@@ -23,8 +20,8 @@ var (
 
 // Checker is the check itself.
 func (c TCP) Checker(*Pinger) (Checker, error) {
-	if !c.Address.IsValid() || c.Address.Port() == 0 {
-		return nil, errors.New("tcp: no address and port")
+	if err := reachable(c.Address); err != nil {
+		return nil, fmt.Errorf("tcp: %w", err)
 	}
 	return c, nil
 }
@@ -36,7 +33,6 @@ func (c TCP) Check(ctx context.Context) Result {
 	if err != nil {
 		return Result{Err: err}
 	}
-	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()
 	return Result{OK: true, Detail: "connected in " + short(time.Since(begin))}
 }
