@@ -140,6 +140,7 @@ func TestDigestAround(t *testing.T) {
 func plain(cfg *Config) Config {
 	c := *cfg
 	c.links, c.commands, c.source = nil, nil, nil
+	plainBalancing(&c)
 	c.Instances = slices.Clone(c.Instances)
 	for i := range c.Instances {
 		c.Instances[i].Line = 0
@@ -213,5 +214,31 @@ name = "b"
 file = "/b"`, "")))
 	if len(problems) > 0 || len(cfg.Files) != 2 || cfg.Files[0].Name != "b" || cfg.Files[1].Name != "a" {
 		t.Errorf("%v, %+v", problems, cfg)
+	}
+}
+
+// plainBalancing takes lines out of virtual servers, and shows their passwords.
+func plainBalancing(c *Config) {
+	c.TLS.CA += c.TLS.Password
+	c.VirtualServers = slices.Clone(c.VirtualServers)
+	for i := range c.VirtualServers {
+		v := &c.VirtualServers[i]
+		v.Line, v.Servers = 0, slices.Clone(v.Servers)
+		for j := range v.Servers {
+			r := &v.Servers[j]
+			r.Line = 0
+			r.Checkers.Redis = slices.Clone(r.Checkers.Redis)
+			for k := range r.Checkers.Redis {
+				r.Checkers.Redis[k].Login.User += r.Checkers.Redis[k].Login.Password
+			}
+			r.Checkers.MySQL = slices.Clone(r.Checkers.MySQL)
+			for k := range r.Checkers.MySQL {
+				r.Checkers.MySQL[k].Login.User += r.Checkers.MySQL[k].Login.Password
+			}
+			r.Checkers.PGSQL = slices.Clone(r.Checkers.PGSQL)
+			for k := range r.Checkers.PGSQL {
+				r.Checkers.PGSQL[k].Login.User += r.Checkers.PGSQL[k].Login.Password
+			}
+		}
 	}
 }

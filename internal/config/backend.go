@@ -12,6 +12,19 @@ import (
 // daemon do it sets it to true.
 const BalancingDone = false
 
+// NotYet says of each virtual server that it is not carried out, unless
+// BalancingDone.
+func (c *Config) NotYet() Problems {
+	if BalancingDone {
+		return nil
+	}
+	s := &sink{file: c.File}
+	for i := range c.VirtualServers {
+		s.add(Error, c.VirtualServers[i].Line, "virtual_server."+c.VirtualServers[i].Name, "not yet: load balancing")
+	}
+	return c.placed(s.sorted())
+}
+
 // ChooseBackend says what puts the services into the kernel, and why in one
 // sentence for status: what lvs_backend says; with BackendAuto IPVS if something
 // needs it, nftables if something needs that, else IPVS if the kernel has it. It is

@@ -290,13 +290,19 @@ func (b *block) readHTTP(c *Check) {
 
 // readDNS reads what belongs to CheckDNS alone.
 func (b *block) readDNS(c *Check) {
-	const longest = 253 // characters of a name, RFC 1035, 2.3.4
 	c.Type = rrTypes()[b.text("dns_type")]
 	name := strings.TrimSuffix(b.text("dns_name"), ".")
-	labels := strings.Split(name, ".")
-	if name != "" && (len(name) > longest || printable(name) != name || strings.ContainsAny(name, " \"\\") ||
-		slices.ContainsFunc(labels, func(l string) bool { return l == "" || len(l) > 63 })) {
+	if !isDomain(name) {
 		b.errorf("dns_name", "%s is not a name; allowed: %s", describe(name), b.row("dns_name").Allowed())
 	}
 	c.Query = name
+}
+
+// isDomain reports whether a text can be a name in the DNS, without the dot at its
+// end; the empty one is the root.
+func isDomain(name string) bool {
+	const longest, longestLabel = 253, 63 // RFC 1035, 2.3.4
+	labels := strings.Split(name, ".")
+	return name == "" || len(name) <= longest && printable(name) == name && !strings.ContainsAny(name, " \"\\") &&
+		!slices.ContainsFunc(labels, func(l string) bool { return l == "" || len(l) > longestLabel })
 }

@@ -29,6 +29,11 @@ type decoder struct {
 	trackGroupUsed  map[string]bool
 	nextPreference  map[Family]uint32 // of the next rule without one
 
+	balancing   balancing
+	services    int  // that groups stand for, of all groups together
+	serverMails bool // mails about servers are asked for
+	drafts      []*draft
+
 	static map[addressOn]int // lines of static addresses
 	hints  int               // suggestions of names so far
 
@@ -99,9 +104,13 @@ func (d *decoder) block(kind Block, path string, table map[string]any, n *node) 
 		}
 		b.vals[key] = entry{val, pos}
 	}
-	for i := range d.schema.rows {
-		if k := &d.schema.rows[i]; k.Block == kind && k.Required && k.Fate == Done && b.given[k.Name] == nil && !b.meant[k.Name] {
-			d.add(Error, n.line, b.join(k.Name), "missing; write for example %s = %s%s", k.Name, k.example(), inBrackets("allowed", k.Allowed()))
+	for _, k := range d.schema.required[kind] {
+		if b.given[k.Name] == nil && !b.meant[k.Name] {
+			write := k.Name + " = " + k.example()
+			if strings.HasSuffix(k.example(), "."+k.Name+"]]") {
+				write = k.example() // a table of its own
+			}
+			d.add(Error, n.line, b.join(k.Name), "missing; write for example %s%s", write, inBrackets("allowed", k.Allowed()))
 		}
 	}
 	return b
@@ -157,6 +166,8 @@ func convert(k *Keyword, raw any, n *node) (any, string) {
 		return convertEntries(k, raw, n)
 	case KindEntry, KindCommand, KindBoolOrCommand:
 		return convertEntry(k, raw)
+	case KindCodes:
+		return convertCodes(k, raw)
 	case KindTable, KindTables:
 		return raw, ""
 	}

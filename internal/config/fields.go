@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,8 @@ func (f *fields) take(t *block) {
 		case bool:
 			f.vals[name] = strconv.FormatBool(v)
 		case time.Duration:
+			f.vals[name] = v.String()
+		case netip.Addr:
 			f.vals[name] = v.String()
 		}
 	}

@@ -53,6 +53,7 @@ func FuzzParse(f *testing.F) {
 		checkMirror(t, "", tree, scan(string(text)).root)
 		checkPromises(t, cfg)
 		checkAround(t, cfg)
+		checkBalancing(t, cfg)
 		again, _ := Parse("f", text)
 		if again.Digest() != cfg.Digest() {
 			t.Error("the digest is not stable")

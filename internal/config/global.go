@@ -49,7 +49,6 @@ func (b *block) global() (Global, defaults) {
 		b.errorf("instance", "%s is not a name; allowed: %s", describe(g.Name), b.row("instance").Allowed())
 	}
 	g.NFTable = b.nfTable(g.Name)
-	g.LVS = LVS{Backend: BackendAuto, FlushOnStop: FlushNone}
 	b.surroundings(&g)
 	return g, b.defaults()
 }
@@ -81,6 +80,7 @@ func (b *block) surroundings(g *Global) {
 	g.FIFOWriteStatesOnReload = b.flag("fifo_write_vrrp_states_on_reload")
 	b.readFIFOs(g)
 	g.Mail = b.readMail()
+	g.LVS = b.lvs(mails)
 }
 
 // directory reads the absolute path of a directory.

@@ -79,6 +79,9 @@ const (
 	KindStrings
 	// KindCommand is a command: text, a list of arguments or a table.
 	KindCommand
+	// KindCodes is a list of status codes: a number, a text of numbers and ranges,
+	// or a list of both.
+	KindCodes
 	// KindTable is a table.
 	KindTable
 	// KindTables is a block that may be repeated: an array of tables, or one
@@ -104,6 +107,7 @@ var kindNames = map[Kind]string{
 	KindEntries:       "list of lines or tables",
 	KindStrings:       "list of texts",
 	KindCommand:       "command",
+	KindCodes:         "number, text or list",
 	KindTable:         "table",
 	KindTables:        "table, may be repeated",
 }
@@ -237,8 +241,13 @@ func Keywords() []Keyword {
 		routeMetricKeywords(),
 		ruleKeywords(),
 		bfdKeywords(),
+		globalBalancingKeywords(),
 		virtualServerKeywords(),
+		realServerKeywords(),
 		checkerKeywords(),
+		serviceGroupKeywords(),
+		tlsKeywords(),
+		lvsEntryKeywords(),
 	)
 }
 

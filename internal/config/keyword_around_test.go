@@ -8,7 +8,7 @@ import (
 
 // aroundCases are the keywords of what is around the instances.
 func aroundCases() []keywordCase {
-	return slices.Concat(trackCases(), checkCases(), groupCases(), notifyCases(), globalAroundCases(), routeCases(), ruleCases())
+	return slices.Concat(trackCases(), checkCases(), groupCases(), notifyCases(), globalAroundCases(), routeCases(), ruleCases(), lvsCases())
 }
 
 func run(argv ...string) Command {

@@ -17,7 +17,7 @@ var equal = cmp.Options{
 	cmpopts.IgnoreFields(Instance{}, "Line"),
 	cmpopts.IgnoreFields(Script{}, "Line"), cmpopts.IgnoreFields(TrackFile{}, "Line"), cmpopts.IgnoreFields(TrackProcess{}, "Line"),
 	cmpopts.IgnoreFields(Check{}, "Line"), cmpopts.IgnoreFields(SyncGroup{}, "Line"), cmpopts.IgnoreFields(TrackGroup{}, "Line"),
-	cmpopts.IgnoreFields(LinkDelay{}, "Line"),
+	cmpopts.IgnoreFields(LinkDelay{}, "Line"), cmpopts.IgnoreFields(VirtualServer{}, "Line"), cmpopts.IgnoreFields(RealServer{}, "Line"),
 }
 
 // base is a configuration without problems; keys of a test go to one of the
@@ -111,6 +111,7 @@ func TestKeywords(t *testing.T) {
 			}
 			checkPromises(t, got)
 			checkAround(t, got)
+			checkBalancing(t, got)
 			want := baseConfig()
 			tt.want(want, &want.Global, &want.Instances[0])
 			if diff := cmp.Diff(want, got, equal); diff != "" {
@@ -158,7 +159,7 @@ func TestKeywordTable(t *testing.T) {
 		if k.Fate == Done && k.example() == "" && !k.Secret {
 			t.Errorf("%s has no example", id)
 		}
-		if k.Fate == Done && k.Kind != KindTable && k.Kind != KindTables {
+		if k.Fate == Done && k.Kind != KindTable && k.Kind != KindTables && k.example() != "" {
 			checkExample(t, &k, id)
 		}
 	}

@@ -4,7 +4,6 @@ import "slices"
 
 // globalLaterKeywords are those of [global_defs] that hakeep does not do yet.
 func globalLaterKeywords() []Keyword {
-	mail := later(BlockGlobal, "load balancing", flags("no_checker_emails", "smtp_alert_checker"))
 	vmac := later(BlockGlobal, "VMAC", []Keyword{
 		row("vmac_prefix", KindString, `"vrrp"`, ""),
 		row("vmac_addr_prefix", KindString, "", ""),
@@ -22,21 +21,7 @@ func globalLaterKeywords() []Keyword {
 		row("json_dump_file", KindString, "", "path"),
 		row("json_version", KindInt, "1", "1 or 2"),
 	}, flags("data_use_instance"))
-	return slices.Concat(mail, vmac, garp, reload, dumps, globalBalancingKeywords())
-}
-
-// globalBalancingKeywords are those of [global_defs] about load balancing.
-func globalBalancingKeywords() []Keyword {
-	return later(BlockGlobal, "load balancing", []Keyword{
-		{Name: "lvs_backend", Kind: KindEnum, Default: `"auto"`, Words: []string{"auto", "ipvs", "nftables"}, Source: sourceHakeep, Reload: ReloadRestart},
-		row("lvs_timeouts", KindEntry, "<the kernel's>", "tcp, tcpfin and udp"),
-		row("lvs_flush_on_stop", KindBoolOrString, "false", `true or "VS"`),
-		row("lvs_sync_daemon", KindEntry, "", ""),
-		row("nftables_ipvs", KindBoolOrString, "", "name of the table"),
-		row("nftables_ipvs_priority", KindInt, "-1", ""),
-		row("nftables_ipvs_start_fwmark", KindInt, "1000", ""),
-		renamed("lvs_flush_onstop", "lvs_flush_on_stop"),
-	}, flags("lvs_flush", "checker_log_all_failures", "rs_init_notifies"))
+	return slices.Concat(vmac, garp, reload, dumps)
 }
 
 // globalWarnedKeywords are those of [global_defs] that are accepted so that
@@ -53,6 +38,8 @@ func globalWarnedKeywords() []Keyword {
 		warned("interfaces may always appear and vanish while hakeep runs", "dynamic_interfaces"),
 		warned("hakeep always checks a whole configuration before it takes it over", "reload_check_config"),
 		warned("this file has no includes", "include_check"),
+		warned("each address of a virtual_server_group is a service of its own; for one service of all of them mark their packets and write fwmark",
+			"nftables_ipvs", "nftables_ipvs_priority", "nftables_ipvs_start_fwmark"),
 		warned("rules name addresses, and an interface only by its name", "nftables_ifindex"),
 		warned("nothing is written to merged configuration files", "config_save_dir", "tmp_config_directory"),
 		warned("process titles cannot be set",

@@ -269,12 +269,3 @@ func instanceTrackKeywords() []Keyword {
 		},
 	})
 }
-
-// commands returns rows of commands.
-func commands(names ...string) []Keyword {
-	rows := make([]Keyword, len(names))
-	for i, name := range names {
-		rows[i] = Keyword{Name: name, Kind: KindCommand}
-	}
-	return rows
-}

@@ -2,153 +2,229 @@ package config
 
 import "slices"
 
-// virtualServerKeywords are those of load balancing without the checkers.
+// Blocks of load balancing.
+const (
+	BlockSSL      Block = "SSL"
+	BlockVSGroup  Block = "virtual_server_group"
+	BlockVS       Block = "virtual_server"
+	BlockRS       Block = "real_server"
+	BlockSorry    Block = "server entry"
+	BlockMember   Block = "service entry"
+	BlockMethod   Block = "lvs_method entry"
+	BlockTimeouts Block = "lvs_timeouts entry"
+	BlockSyncd    Block = "lvs_sync_daemon entry"
+)
+
+const (
+	// maxSeconds is the longest time that IPVS takes: it counts in jiffies, of which
+	// there are up to 1000 in a second, with 31 bits.
+	maxSeconds = int64(1<<31-1) / 1000 * sec
+	// shortestLoop is the shortest time between two probes.
+	shortestLoop = 10 * msec
+
+	methodRange  = `"NAT", "DR" or "TUN"; behind TUN type ipip, gre or gue port N, and nocsum, csum or remcsum`
+	addressRange = `an address, and a port behind a colon or a blank, such as "192.0.2.10:80", "[2001:db8::10]:80" or "192.0.2.10"`
+)
+
+// schedulers are IPVS's, and random.
+func schedulers() []string {
+	return []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "sed", "nq", "fo", "ovf", "twos", SchedulerRandom}
+}
+
+// tlsKeywords are those of the block SSL.
+func tlsKeywords() []Keyword {
+	file := func(name, doc string) Keyword {
+		return Keyword{Name: name, Kind: KindString, Range: "a whole path", Example: `"/etc/hakeep/` + name + `.pem"`, Doc: doc}
+	}
+	ca := file("ca", "Authorities that sign the servers' certificates, where tls_verify is true.")
+	ca.Default, ca.Departure = "<those of the system>", "keepalived: read, but no certificate is ever verified"
+	key := file("key", "Its private key.")
+	key.Default = "<the file of certificate>"
+	return fill(BlockSSL, Done, "", []Keyword{
+		file("certificate", "Certificate that checkers show."), key,
+		{Name: "password", Kind: KindString, Secret: true, Doc: "What the key is encrypted with."},
+		ca,
+	})
+}
+
+// serviceGroupKeywords are those of virtual_server_group and of its entries.
+func serviceGroupKeywords() []Keyword {
+	group := fill(BlockVSGroup, Done, "", []Keyword{
+		{
+			Name: "name", Kind: KindString, Required: true, Source: sourceArgument, Example: `"web"`,
+			Range: "at most 64 characters without blanks, quotes and slashes", Doc: "Name of the group in virtual_server.",
+		},
+		{
+			Name: "address", Kind: KindEntries, Required: true, Entries: BlockMember, Source: sourceArgument, Example: `["192.0.2.10 80", "192.0.2.16/29 80"]`,
+			Range: "an address, a range such as 192.0.2.10-20 or a network such as 192.0.2.16/29, and a port; or fwmark, a number and inet or inet6",
+			Doc:   "What the group consists of: each address and mark is a service of its own.",
+		},
+	})
+	member := fill(BlockMember, Done, "", []Keyword{
+		{
+			Name: "address", Kind: KindString, Source: sourceArgument, Example: `"192.0.2.10-20"`,
+			Range: "an address, a range of its last number or to another address, or a network", Doc: "The addresses.",
+		},
+		{Name: "port", Kind: KindInt, Source: sourceArgument, Default: "0", Max: 65535, Doc: "Their port; 0 for all ports."},
+		{Name: "fwmark", Kind: KindInt, Source: sourceArgument, Example: "1", Min: 1, Max: 1<<32 - 1, Doc: "A firewall mark instead of addresses."},
+		{Name: "ip_family", Kind: KindEnum, Source: sourceArgument, Default: `"inet"`, Words: []string{"inet", "inet6"}, Doc: "Address family of the mark."},
+	})
+	return slices.Concat(group, member)
+}
+
+// virtualServerKeywords are those of virtual_server.
 func virtualServerKeywords() []Keyword {
-	const what = "load balancing"
-	ssl := later(blockSSL, what, []Keyword{
-		{Name: "password", Kind: KindString, Secret: true},
-		row("ca", KindString, "", "path"),
-		row("certificate", KindString, "", "path"),
-		row("key", KindString, "", "path"),
-	})
-	group := later(blockVSGroup, what, []Keyword{
-		{Name: "name", Kind: KindString, Required: true, Source: sourceArgument},
-		row("address", KindEntries, "", "address, range or network with port, or fwmark and family"),
-	})
-	method := `"NAT", "DR" or "TUN", optionally with the kind of tunnel`
-	vs := later(blockVS, what, []Keyword{
-		{Name: "address", Kind: KindString, Source: sourceArgument, Range: "address and port"},
-		{Name: "fwmark", Kind: KindInt, Source: sourceArgument},
-		{Name: "group", Kind: KindString, Source: sourceArgument, Range: "name of a virtual_server_group"},
-		row("protocol", KindEnum, `"UDP"`, `"TCP", "UDP" or "SCTP"`),
-		row("lvs_sched", KindEnum, `"wlc"`, "rr wrr lc wlc lblc lblcr sh mh dh sed nq fo ovf twos"),
-		row("lb_algo", KindEnum, `"wlc"`, "as lvs_sched"),
-		row("lvs_method", KindEnum, `"NAT"`, method),
-		row("lb_kind", KindEnum, `"NAT"`, method),
-		row("ip_family", KindEnum, "<from the addresses>", `"inet" or "inet6"`),
-		row("persistence_timeout", KindDuration, "<off; 360s as a flag>", ""),
-		row("persistence_granularity", KindString, "<host>", "netmask or prefix length"),
-		row("persistence_engine", KindEnum, "", `"sip"`),
-		row("quorum", KindInt, "1", "1 or more"),
-		row("hysteresis", KindInt, "0", "0 to quorum - 1"),
-		row("sorry_server", KindString, "", "address and port"),
-		row("sorry_server_lvs_method", KindEnum, "<lvs_method>", method),
-		row("weight", KindInt, "1", "1 or more"),
-		row("virtualhost", KindString, "", "name of the host"),
-		row("smtp_alert", KindBool, "<smtp_alert of global_defs, else false>", ""),
+	what := []Keyword{
+		{Name: "address", Kind: KindString, Source: sourceArgument, Range: addressRange, Example: `"192.0.2.10:80"`, Doc: "What clients connect to; without a port all ports, which needs persistence_timeout."},
+		{Name: "fwmark", Kind: KindInt, Source: sourceArgument, Example: "1", Min: 1, Max: 1<<32 - 1, Doc: "A firewall mark instead of an address; IPVS only."},
+		{Name: "group", Kind: KindString, Source: sourceArgument, Range: "the name of a [[virtual_server_group]]", Example: `"web"`, Doc: "A group of addresses and marks instead of one."},
+		{
+			Name: "protocol", Kind: KindEnum, Words: []string{"TCP", "UDP", "SCTP"}, Example: `"TCP"`,
+			Departure: "keepalived: UDP, with a complaint; here it has to be written, unless it is a mark", Doc: "Transport protocol.",
+		},
+		{
+			Name: "lvs_sched", Kind: KindEnum, Default: `"wlc"`, Words: schedulers(), Departure: "random is hakeep's own",
+			Doc: "How a server is chosen. The nftables back end has rr, wrr, sh, mh and random.",
+		},
+		{Name: "lvs_method", Kind: KindEntry, Entries: BlockMethod, Default: `"NAT"`, Range: methodRange, Doc: "How packets get to a server. The nftables back end has NAT."},
+		{
+			Name: "ip_family", Kind: KindEnum, Default: "<of the real servers>", Words: []string{"inet", "inet6"}, Example: `"inet"`,
+			Doc: "Address family of a mark.",
+		},
+		{
+			Name: "persistence_timeout", Kind: KindDuration, Default: "<off; 360s without a port>", Example: `"360s"`, Min: sec, Max: maxSeconds, Step: sec,
+			Doc: "How long a client stays with its server.",
+		},
+		{
+			Name: "persistence_granularity", Kind: KindIntOrString, Default: "<single hosts>", Range: "a length of a prefix, or an IPv4 netmask", Example: "24",
+			Doc: "Clients of one network of this size count as one.",
+		},
+		{Name: "persistence_engine", Kind: KindEnum, Words: []string{"sip"}, Doc: "Tells clients apart by the Call-ID of SIP; IPVS only."},
+		{Name: "quorum", Kind: KindInt, Default: "1", Min: 1, Max: 1<<31 - 1, Doc: "Sum of the weights of servers that the service needs to be up."},
+		{Name: "hysteresis", Kind: KindInt, Default: "0", Max: 1<<31 - 1, Range: "0 to quorum - 1", Doc: "How much more it takes to come up, and less to go down."},
+		{Name: "weight", Kind: KindInt, Default: "1", Min: 1, Max: 65535, Doc: "Weight of real servers that do not say."},
+		{Name: "virtualhost", Kind: KindString, Default: "<the server's address>", Example: `"www.example.com"`, Range: "the name of a host", Doc: "Host header of HTTP_GET and SSL_GET."},
+		{Name: "smtp_alert", Kind: KindBool, Default: "<smtp_alert_checker or smtp_alert of global_defs, else false>", Example: "true", Doc: "Send mails when the quorum is gained and lost."},
 		{Name: "snmp_name", Kind: KindString, Fate: Warned, Reason: "hakeep has no SNMP"},
-		row(string(blockRS), KindTables, "", "at least one"),
-	}, commands("quorum_up", "quorum_down"),
-		probing(`"60s"`, "<the checker's>", `"5s"`),
-		flags("hashed", "ops", "flag-1", "flag-2", "flag-3", "sh-port", "sh-fallback", "mh-port", "mh-fallback",
-			"inhibit_on_failure", "alpha", "omega", "sorry_server_inhibit", "ha_suspend"))
-	rs := later(blockRS, what, []Keyword{
-		{Name: "address", Kind: KindString, Required: true, Source: sourceArgument, Range: "address and port"},
-		row("weight", KindInt, "<the service's>", "0 to 65535"),
-		row("virtualhost", KindString, "<the service's>", "name of the host"),
-		row("smtp_alert", KindBool, "<smtp_alert of global_defs, else true>", ""),
-		row("lvs_method", KindEnum, "<the service's>", method),
-		row("uthreshold", KindInt, "", "0 or more"),
-		row("lthreshold", KindInt, "", "0 or more"),
-		row("inhibit_on_failure", KindBool, "<the service's>", ""),
-		row("alpha", KindBool, "<the service's>", ""),
-		{Name: "snmp_name", Kind: KindString, Fate: Warned, Reason: "hakeep has no SNMP"},
-	}, commands("notify_up", "notify_down"), checkerTables(),
-		probing("<the service's>", "<the service's>", "<the service's>"))
-	return slices.Concat(ssl, group, vs, rs)
+		{Name: string(BlockRS), Kind: KindTables, Required: true, Entries: BlockRS, Example: "[[virtual_server.real_server]]", Doc: "One server; repeated for each."},
+	}
+	flag := func(name, doc string) Keyword { return Keyword{Name: name, Kind: KindBool, Default: "false", Doc: doc} }
+	return fill(BlockVS, Done, "", what, sorryKeywords(), []Keyword{
+		flag("hashed", "IPVS's flag of this name."),
+		flag("ops", "One-packet scheduling: every datagram by itself; UDP and marks, IPVS only."),
+		flag("flag-1", "IPVS's first flag of the scheduler: sh-fallback, mh-fallback."),
+		flag("flag-2", "IPVS's second flag of the scheduler: sh-port, mh-port."),
+		flag("flag-3", "IPVS's third flag of the scheduler."),
+		flag("sh-fallback", "lvs_sched sh: take another server if that of the hash has weight 0."),
+		flag("sh-port", "lvs_sched sh: hash the client's port, too."),
+		flag("mh-fallback", "lvs_sched mh: take another server if that of the hash has weight 0."),
+		flag("mh-port", "lvs_sched mh: hash the client's port, too."),
+		flag("alpha", "Servers count as failed until their checkers have passed once."),
+		flag("omega", "When hakeep stops, run notify_down and quorum_down, and send mails."),
+		flag("inhibit_on_failure", "A failed server stays in the kernel with weight 0."),
+		{
+			Name: "ha_suspend", Kind: KindBool, Default: "false", Departure: "keepalived: never probes for a group",
+			Doc: "Probe only while an address of the service is on this host.",
+		},
+		{
+			Name: "masquerade", Kind: KindBool, Default: "false", Source: sourceHakeep,
+			Doc: "Replies come back through this router whatever the servers' routes say, which do not see the clients' addresses then; nftables only.",
+		},
+		hook("quorum_up", "when the quorum is gained"), hook("quorum_down", "when it is lost"),
+	}, serverProbing())
 }
 
-// probing returns rows of what services, servers and checkers have in common.
-func probing(loop, retry, connect string) []Keyword {
+// sorryKeywords are those of the server of last resort.
+func sorryKeywords() []Keyword {
 	return []Keyword{
-		row("delay_loop", KindDuration, loop, "more than 0"),
-		row("connect_timeout", KindDuration, connect, ""),
-		row("retry", KindInt, retry, "1 or more"),
-		row("delay_before_retry", KindDuration, retry, ""),
-		row("warmup", KindDuration, "<delay_loop>", ""),
+		{Name: "sorry_server", Kind: KindString, Range: addressRange, Example: `"192.0.2.99:80"`, Doc: "Server that gets the traffic while the quorum is lost."},
+		{Name: "sorry_server_inhibit", Kind: KindBool, Default: "false", Doc: "Keep it in the kernel with weight 0 while it is not used."},
+		{Name: "sorry_server_lvs_method", Kind: KindEntry, Entries: BlockMethod, Default: "<lvs_method>", Example: `"NAT"`, Range: methodRange, Doc: "How packets get to it."},
+		renamed("lb_algo", "lvs_sched"),
+		renamed("lb_kind", "lvs_method"),
 	}
 }
 
-// checkerNames are the blocks of checkers below a real server.
-func checkerNames() []string {
-	return []string{
-		"TCP_CHECK", "HTTP_GET", "SSL_GET", "SMTP_CHECK", "DNS_CHECK",
-		"MISC_CHECK", "UDP_CHECK", "PING_CHECK", "BFD_CHECK", "FILE_CHECK",
+// hook is the row of a command that is run at a moment.
+func hook(name, when string) Keyword {
+	return Keyword{Name: name, Kind: KindCommand, Entries: BlockCommand, Example: `["/etc/hakeep/` + name + `.sh"]`, Doc: "Run " + when + "."}
+}
+
+// serverProbing are rows of what virtual servers say for all of their checkers.
+func serverProbing() []Keyword {
+	return []Keyword{
+		{
+			Name: "delay_loop", Kind: KindDuration, Default: `"60s"`, Min: shortestLoop, Max: 86400 * sec, Step: msec,
+			Departure: "keepalived: 1us or more", Doc: "Time from one probe to the next.",
+		},
+		{Name: "connect_timeout", Kind: KindDuration, Default: `"5s"`, Min: msec, Max: 3600 * sec, Step: msec, Doc: "How long a probe may take."},
+		{Name: "retry", Kind: KindInt, Default: "<the checker's>", Min: 1, Max: 65535, Example: "1", Doc: "How many more probes may fail before a checker does."},
+		{Name: "delay_before_retry", Kind: KindDuration, Default: "<the checker's>", Max: 3600 * sec, Step: msec, Example: `"1s"`, Doc: "Time between these."},
+		{Name: "warmup", Kind: KindDuration, Default: "<delay_loop>", Max: 86400 * sec, Step: msec, Example: `"5s"`, Doc: "The first probe comes at a random moment of this time."},
 	}
 }
 
-func checkerTables() []Keyword {
-	var rows []Keyword
-	for _, name := range checkerNames() {
-		rows = append(rows, row(name, KindTables, "", ""))
+// ownProbing are the same rows for who can say otherwise.
+func ownProbing(least int64, whose string) []Keyword {
+	rows := serverProbing()
+	for i := range rows {
+		rows[i].Example = rows[i].example()
+		rows[i].Default, rows[i].Departure = whose, ""
+		if rows[i].Name == "retry" {
+			rows[i].Min = least
+		}
 	}
 	return rows
 }
 
-// checkerKeywords are those of the checkers.
-func checkerKeywords() []Keyword {
-	own := map[string][]Keyword{
-		"SMTP_CHECK": {
-			row("helo_name", KindString, "", ""),
-			row("host", KindTable, "", "old form of connect_ip, connect_port and bindto"),
+// realServerKeywords are those of real_server without the checkers.
+func realServerKeywords() []Keyword {
+	const service = "<the virtual server's>"
+	rows := []Keyword{
+		{
+			Name: "address", Kind: KindString, Required: true, Source: sourceArgument, Range: addressRange, Example: `"10.0.0.11:8080"`,
+			Doc: "The server; without a port that of the virtual server, and always so unless lvs_method is NAT.",
 		},
-		"DNS_CHECK": {
-			row("type", KindEnum, `"SOA"`, "A NS CNAME SOA MX TXT AAAA RRSIG DNSKEY"),
-			row("name", KindString, `"."`, ""),
-		},
-		"MISC_CHECK": append([]Keyword{
-			{Name: "misc_path", Kind: KindCommand, Required: true},
-			row("misc_timeout", KindDuration, "<delay_loop>", ""),
-			row("user", KindString, "<script_user>", "user, or user and group"),
-		}, flags("misc_dynamic")...),
-		"UDP_CHECK": {
-			row("payload", KindString, "", "hexadecimal"),
-			row("require_reply", KindBoolOrString, "false", "hexadecimal, X for any digit"),
-			row("min_reply_length", KindInt, "0", ""),
-			row("max_reply_length", KindInt, "255", ""),
-		},
-		"BFD_CHECK": {{Name: "name", Kind: KindString, Required: true}},
-		"FILE_CHECK": {
-			{Name: "track_file", Kind: KindString, Required: true},
-			row("weight", KindInt, "<the file's>", "optionally reverse or noreverse"),
-		},
+		{Name: "weight", Kind: KindInt, Default: service, Max: 65535, Example: "1", Doc: "Its share of the connections; 0 for no new ones."},
+		{Name: "lvs_method", Kind: KindEntry, Entries: BlockMethod, Default: service, Range: methodRange, Example: `"NAT"`, Doc: "How packets get to it."},
+		{Name: "uthreshold", Kind: KindInt, Default: "0", Max: 1<<32 - 1, Doc: "It gets no new connections while it has more; 0 for no bound. IPVS only."},
+		{Name: "lthreshold", Kind: KindInt, Default: "0", Max: 1<<32 - 1, Range: "0 to uthreshold", Doc: "It gets new ones again when it has fewer; 0 for no bound. IPVS only."},
+		{Name: "inhibit_on_failure", Kind: KindBool, Default: service, Example: "true", Doc: "When it failed it stays in the kernel with weight 0."},
+		{Name: "alpha", Kind: KindBool, Default: service, Example: "true", Doc: "It counts as failed until its checkers have passed once."},
+		{Name: "virtualhost", Kind: KindString, Default: service, Example: `"www.example.com"`, Range: "the name of a host", Doc: "Host header of HTTP_GET and SSL_GET."},
+		{Name: "smtp_alert", Kind: KindBool, Default: "<smtp_alert_checker or smtp_alert of global_defs, else true>", Example: "true", Doc: "Send mails when it comes and goes."},
+		{Name: "snmp_name", Kind: KindString, Fate: Warned, Reason: "hakeep has no SNMP"},
+		hook("notify_up", "when it comes"), hook("notify_down", "when it goes"),
 	}
-	own["HTTP_GET"] = append([]Keyword{
-		row("url", KindEntries, "", "at least one"),
-		row("virtualhost", KindString, "<the server's>", "name of the host"),
-		renamed("nb_get_retry", "retry"),
-		row("http_protocol", KindEnum, `"1.0"`, `"1.0", "1.0C" or "1.1"`),
-	}, flags("fast_recovery")...)
-	own["SSL_GET"] = slices.Concat(own["HTTP_GET"], []Keyword{row("sni_name", KindString, "", "")}, flags("enable_sni", "tls_compliant"))
-
-	var all []Keyword
-	for _, name := range checkerNames() {
-		all = append(all, later(Block(name), "load balancing", own[name], checkerCommon())...)
-	}
-	url := later("url", "load balancing", []Keyword{
-		{Name: "path", Kind: KindString, Required: true},
-		row("digest", KindString, "", "MD5, hexadecimal"),
-		row("status_code", KindStrings, `"200-299"`, "numbers and ranges"),
-		row("virtualhost", KindString, "", ""),
-		row("regex", KindString, "", ""),
-		row("regex_options", KindStrings, "", ""),
-		row("regex_stack", KindString, "", "start and maximum"),
-		row("regex_min_offset", KindInt, "", ""),
-		row("regex_max_offset", KindInt, "", ""),
-	}, flags("regex_no_match", "tls_compliant"))
-	return append(all, url...)
+	return fill(BlockRS, Done, "", rows, ownProbing(1, service), checkerTables())
 }
 
-// checkerCommon returns rows of the options that every checker has.
-func checkerCommon() []Keyword {
-	return slices.Concat([]Keyword{
-		row("connect_ip", KindAddr, "<the server's>", ""),
-		row("connect_port", KindInt, "<the server's>", "1 to 65535"),
-		row("bindto", KindAddr, "", ""),
-		row("bind_port", KindInt, "", "1 to 65535"),
-		row("bind_if", KindLink, "", ""),
-		row("fwmark", KindInt, "", ""),
-		row("alpha", KindBool, "<the server's>", ""),
-		row("log_all_failures", KindBool, "<checker_log_all_failures>", ""),
-	}, probing("<the server's>", "<the server's>", "<the server's>"))
+// lvsEntryKeywords are the named parts of lines of load balancing.
+func lvsEntryKeywords() []Keyword {
+	method := fill(BlockMethod, Done, "", []Keyword{
+		{Name: "method", Kind: KindEnum, Required: true, Source: sourceArgument, Words: methodWords(), Doc: "The method."},
+		{Name: "type", Kind: KindEnum, Default: `"ipip"`, Source: sourceArgument, Words: tunnelWords(), Doc: "Encapsulation of TUN."},
+		{Name: "port", Kind: KindInt, Source: sourceArgument, Min: 1, Max: 65535, Example: "6080", Doc: "Port of gue."},
+		{Name: "checksum", Kind: KindEnum, Default: `"nocsum"`, Source: sourceArgument, Words: checksumWords(), Doc: "Checksum of the outer packets of gue and gre."},
+	})
+	seconds := func(name, what string) Keyword {
+		return Keyword{Name: name, Kind: KindDuration, Default: "<the kernel's>", Source: sourceArgument, Example: `"300s"`, Min: sec, Max: maxSeconds, Step: sec, Doc: what}
+	}
+	timeouts := fill(BlockTimeouts, Done, "", []Keyword{
+		seconds("tcp", "TCP connections."), seconds("tcpfin", "TCP connections that one side has closed."), seconds("udp", "UDP."),
+	})
+	kernel := func(name string, least, most int64, example, doc string) Keyword {
+		return Keyword{Name: name, Kind: KindInt, Default: "<the kernel's>", Source: sourceArgument, Min: least, Max: most, Example: example, Doc: doc}
+	}
+	syncd := fill(BlockSyncd, Done, "", []Keyword{
+		{Name: "interface", Kind: KindLink, Required: true, Source: sourceArgument, Example: `"eth1"`, Doc: "Interface that messages take."},
+		{
+			Name: "instance", Kind: KindString, Source: sourceArgument, Range: "the name of a [[vrrp_instance]]", Example: `"VI_1"`,
+			Doc: "Who is master sends, the others receive; without it all do both.",
+		},
+		{Name: "id", Kind: KindInt, Default: "<virtual_router_id of the instance, else 0>", Source: sourceArgument, Max: 255, Example: "51", Doc: "Number that the directors have in common."},
+		kernel("maxlen", 1, 65507, "1472", "Largest message."), kernel("port", 1, 65535, "8848", "UDP port."), kernel("ttl", 1, 255, "1", "TTL of the messages."),
+		{Name: "group", Kind: KindAddr, Default: "<the kernel's>", Source: sourceArgument, Range: "a multicast address", Example: `"224.0.0.81"`, Doc: "Where they go."},
+	})
+	return slices.Concat(method, timeouts, syncd)
 }

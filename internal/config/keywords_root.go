@@ -8,10 +8,6 @@ const (
 	blockUpDown   Block = "interface_up_down_delays"
 	blockLinkbeat Block = "linkbeat_interfaces"
 	blockBFD      Block = "bfd_instance"
-	blockSSL      Block = "SSL"
-	blockVSGroup  Block = "virtual_server_group"
-	blockVS       Block = "virtual_server"
-	blockRS       Block = "real_server"
 )
 
 // rootKeywords are the blocks and the few keys outside of any block.
@@ -55,17 +51,12 @@ func rootKeywords() []Keyword {
 			Reason: "this file cannot include others; hakeep import reads a keepalived.conf with its includes",
 		},
 		inGlobal("net_namespace"),
+		inGlobal("net_namespace_ipvs"),
 	}
 	return slices.Concat(fill(BlockRoot, Done, "", done, warned, refused),
 		later(BlockRoot, "pacing of announcements by groups of interfaces", []Keyword{row(string(blockGarpGrp), KindTables, "", "")}),
 		fill(BlockRoot, Warned, "hakeep learns of link changes from the kernel and never polls", []Keyword{row(string(blockLinkbeat), KindStrings, "", "")}),
 		later(BlockRoot, "BFD", []Keyword{row(string(blockBFD), KindTables, "", "")}),
-		later(BlockRoot, "load balancing", []Keyword{
-			row(string(blockSSL), KindTable, "", ""),
-			row(string(blockVSGroup), KindTables, "", ""),
-			row(string(blockVS), KindTables, "", ""),
-		}),
-		later(BlockRoot, "load balancing", []Keyword{row("net_namespace_ipvs", KindString, "", "")}),
 	)
 }
 
@@ -101,6 +92,12 @@ func rootAroundKeywords() []Keyword {
 		{
 			Name: string(blockUpDown), Kind: KindTable, Example: "[" + string(blockUpDown) + "]",
 			Doc: "How long changes of interfaces have to last to be noticed.",
+		},
+		tables(BlockVS, "A service whose connections are spread over servers; repeated for each."),
+		tables(BlockVSGroup, "Addresses and marks that one virtual_server is for; repeated for each."),
+		{
+			Name: string(BlockSSL), Kind: KindTable, Example: "[" + string(BlockSSL) + "]",
+			Doc: "What SSL_GET and other checkers by TLS show and trust.",
 		},
 	}
 }

@@ -43,6 +43,11 @@ func Load(path string) (*Config, Problems, error) {
 		d.add(Warning, d.secret, d.secretKey, "can be read by every user of this host (mode %04o); run chmod o= %s", info.Mode().Perm(), path)
 	}
 	problems := d.sorted()
+	if cfg != nil {
+		if later := cfg.NotYet(); len(later) > 0 {
+			return nil, append(problems, later...), nil
+		}
+	}
 	return cfg, problems, nil
 }
 
@@ -132,13 +137,15 @@ func (d *decoder) config(tree map[string]any, root *node) *Config {
 	trackGroups := d.trackGroups(top)
 	d.readStatic(top, cfg)
 	drafts := d.instances(top, &def)
+	d.drafts = drafts
 	checkTogether(drafts)
 	cfg.Groups = d.groups(top, drafts)
 	cfg.TrackGroups = d.trackMembers(trackGroups, drafts)
 	cfg.LinkDelays = d.linkDelays(top)
+	d.readBalancing(top, global, cfg)
 	d.cutDelays(cfg.LinkDelays, drafts)
 
-	mails := slices.ContainsFunc(cfg.Groups, func(g SyncGroup) bool { return g.SMTPAlert })
+	mails := d.serverMails || slices.ContainsFunc(cfg.Groups, func(g SyncGroup) bool { return g.SMTPAlert })
 	for _, in := range drafts {
 		in.ownerTracks()
 		in.Tracks = in.tracks.plain()
@@ -150,8 +157,8 @@ func (d *decoder) config(tree map[string]any, root *node) *Config {
 	d.checkMail(global, &cfg.Global.Mail, mails)
 	cfg.links = append(cfg.links, d.links...)
 	cfg.commands = d.commands
-	if len(drafts) == 0 && top.given[string(BlockInstance)] == nil {
-		d.add(Warning, 0, "", "has no [[vrrp_instance]], so there is nothing to do")
+	if len(drafts) == 0 && top.given[string(BlockInstance)] == nil && top.given[string(BlockVS)] == nil {
+		d.add(Warning, 0, "", "has no [[vrrp_instance]] and no [[virtual_server]], so there is nothing to do")
 	}
 	return cfg
 }
@@ -169,10 +176,17 @@ func (d *decoder) instances(top *block, def *defaults) []*draft {
 	return drafts
 }
 
-// tablePath names the entry of an array of tables in problems.
-func tablePath(key string, i int, table map[string]any) string {
-	if name, ok := table["name"].(string); ok && name != "" {
-		return key + "." + printable(name)
+// tablePath names the entry of an array of tables in problems. A checker that is the
+// only one of its kind needs no number.
+func tablePath(key string, i, count int, kind Block, table map[string]any) string {
+	if kind.isChecker() {
+		if count == 1 {
+			return key
+		}
+		return fmt.Sprintf("%s.%d", key, i+1)
+	}
+	if name := tableName(table); name != "" {
+		return key + "." + name
 	}
 	return fmt.Sprintf("%s.%d", key, i+1)
 }

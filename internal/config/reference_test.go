@@ -74,7 +74,8 @@ func collect(t *testing.T, s *schema, b Block, table map[string]any, seen map[st
 			t.Errorf("%s is in the reference but not in the table", id)
 			continue
 		}
-		id = string(b) + "/" + k.Name // the keys of a block may be interfaces
+		// The keys of a block may be interfaces, and those of checkers are common.
+		id = string(k.Block) + "/" + k.Name
 		seen[id] = append(seen[id], v)
 		below := k.Entries
 		switch {

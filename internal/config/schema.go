@@ -7,12 +7,13 @@ import (
 
 // schema finds rows of the keyword table.
 type schema struct {
-	rows   []Keyword
-	blocks map[Block]map[string]*Keyword
+	rows     []Keyword
+	blocks   map[Block]map[string]*Keyword
+	required map[Block][]*Keyword
 }
 
 func newSchema() *schema {
-	s := &schema{rows: Keywords(), blocks: make(map[Block]map[string]*Keyword)}
+	s := &schema{rows: Keywords(), blocks: make(map[Block]map[string]*Keyword), required: make(map[Block][]*Keyword)}
 	for i := range s.rows {
 		k := &s.rows[i]
 		m := s.blocks[k.Block]
@@ -21,15 +22,33 @@ func newSchema() *schema {
 			s.blocks[k.Block] = m
 		}
 		m[k.Name] = k
+		if k.Required && k.Fate == Done {
+			s.required[k.Block] = append(s.required[k.Block], k)
+		}
 	}
 	return s
 }
+
+// Common is the block of further keywords that may stand in this one, or the
+// block itself.
+func (b Block) Common() Block {
+	if b.isChecker() {
+		return BlockChecker
+	}
+	return b
+}
+
+// in reports whether a keyword may stand in a block.
+func (k *Keyword) in(b Block) bool { return k.Block == b || k.Block == b.Common() }
 
 // lookup returns the row of a keyword, or nil. In a block whose keys are
 // interfaces, every key has the same row.
 func (s *schema) lookup(b Block, name string) *Keyword {
 	if k := s.blocks[b][name]; k != nil {
 		return k
+	}
+	if common := b.Common(); common != b {
+		return s.blocks[common][name]
 	}
 	return s.blocks[b][anyLink]
 }
@@ -57,7 +76,7 @@ func (s *schema) unknown(b Block, key string) string {
 	if len(s.blocks[b]) <= 16 {
 		var names []string
 		for i := range s.rows {
-			if k := &s.rows[i]; k.Block == b && k.Fate == Done {
+			if k := &s.rows[i]; k.in(b) && k.Fate == Done {
 				names = append(names, k.Name)
 			}
 		}
@@ -82,7 +101,7 @@ func (s *schema) nearest(b Block, key string) string {
 	}
 	for i := range s.rows {
 		k := &s.rows[i]
-		if k.Block != b {
+		if !k.in(b) {
 			continue
 		}
 		if d := editDistance(plain, strings.ToLower(k.Name)); d < bestDist {
@@ -101,7 +120,7 @@ func (s *schema) sameStart(b Block, key string) string {
 	const shortest = 5
 	best := ""
 	for i := range s.rows {
-		if k := &s.rows[i]; k.Block == b && len(k.Name) >= max(shortest, len(best)) && strings.HasPrefix(key, k.Name) {
+		if k := &s.rows[i]; k.in(b) && len(k.Name) >= max(shortest, len(best)) && strings.HasPrefix(key, k.Name) {
 			best = k.Name
 		}
 	}
@@ -140,6 +159,10 @@ func (b Block) place() string {
 		return "before the first table"
 	case BlockGlobal, blockUpDown:
 		return "under " + b.describe()
+	case BlockSSL:
+		return "under " + b.describe()
+	case BlockURL:
+		return "into url = [{ … }] of HTTP_GET or SSL_GET"
 	case BlockAuth:
 		return "into authentication = { … } of a [[vrrp_instance]]"
 	}
@@ -154,8 +177,10 @@ func (b Block) describe() string {
 	switch b {
 	case BlockRoot:
 		return "this file"
-	case BlockGlobal, blockUpDown:
+	case BlockGlobal, blockUpDown, BlockSSL:
 		return "[" + string(b) + "]"
+	case BlockRS:
+		return "[[virtual_server.real_server]]"
 	case BlockAuth:
 		return "authentication"
 	}
@@ -172,7 +197,7 @@ func (b Block) describe() string {
 // repeats reports whether the block is an array of tables.
 func (b Block) repeats() bool {
 	switch b {
-	case BlockInstance, BlockScript, BlockFile, BlockProcess, BlockCheck, BlockSync, BlockTrackGroup:
+	case BlockInstance, BlockScript, BlockFile, BlockProcess, BlockCheck, BlockSync, BlockTrackGroup, BlockVS, BlockVSGroup:
 		return true
 	}
 	return false

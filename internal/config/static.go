@@ -9,7 +9,11 @@ import (
 // or a single one.
 func (d *decoder) tables(top *block, kind Block) []*block {
 	key := string(kind)
-	top.row(key)
+	path := top.join(key)
+	write := "[[" + key + "]] and its keys below it"
+	if ex := top.row(key).example(); top.kind != BlockRoot {
+		write = ex
+	}
 	e, ok := top.vals[key]
 	if !ok {
 		return nil
@@ -20,7 +24,7 @@ func (d *decoder) tables(top *block, kind Block) []*block {
 	}
 	var list []placed
 	wrong := func(n *node, raw any) {
-		d.add(Error, n.line, key, "%s is not a table; write [[%s]] and its keys below it", describe(raw), key)
+		d.add(Error, n.line, path, "%s is not a table; write %s", describe(raw), write)
 	}
 	switch v := e.val.(type) {
 	case []map[string]any:
@@ -28,7 +32,7 @@ func (d *decoder) tables(top *block, kind Block) []*block {
 			list = append(list, placed{t, e.node.elem(i)})
 		}
 	case map[string]any:
-		if d.namedTables(key, v, e.node) {
+		if d.namedTables(path, kind, v, e.node) {
 			return nil
 		}
 		list = append(list, placed{v, e.node})
@@ -45,17 +49,17 @@ func (d *decoder) tables(top *block, kind Block) []*block {
 	}
 	var out []*block
 	for i, p := range list {
-		out = append(out, d.block(kind, tablePath(key, i, p.table), p.table, p.node))
+		out = append(out, d.block(kind, tablePath(path, i, len(list), kind, p.table), p.table, p.node))
 	}
 	return out
 }
 
 // namedTables reports [vrrp_instance.NAME], which is a natural mistake for who
 // knows keepalived's blocks.
-func (d *decoder) namedTables(key string, table map[string]any, n *node) bool {
+func (d *decoder) namedTables(key string, kind Block, table map[string]any, n *node) bool {
 	found := false
 	for _, name := range slices.Sorted(maps.Keys(table)) {
-		if _, ok := table[name].(map[string]any); ok && d.schema.lookup(Block(key), name) == nil {
+		if _, ok := table[name].(map[string]any); ok && d.schema.lookup(kind, name) == nil {
 			d.add(Error, n.child(name).line, key+"."+printable(name), "a named table is not read; write [[%s]] and below it name = %s", key, describe(name))
 			found = true
 		}

@@ -127,18 +127,22 @@ func (b *block) readScript() Script {
 	if b.has("timeout") && s.Command.Timeout != limit {
 		b.errorf("timeout", "is another one than in the table of script; keep one of them")
 	}
-	if !b.has("user") {
-		return s
-	}
-	own := b.readAccount("user", account{})
-	if table, ok := b.vals["script"].val.(map[string]any); ok && table["user"] != nil {
-		b.errorf("user", "stands beside the user in the table of script; keep one of them")
-	} else if own.user != "" && !s.Command.IsZero() {
-		s.Command.User, s.Command.Group = own.user, own.group
-		s.Command.SupplementaryGroups = own.supplementary
-		b.d.commands[len(b.d.commands)-1].command = s.Command
+	if b.has("user") {
+		b.ownAccount("script", &s.Command)
 	}
 	return s
+}
+
+// ownAccount reads the user of the command that was read last.
+func (b *block) ownAccount(key string, c *Command) {
+	own := b.readAccount("user", account{})
+	if table, ok := b.vals[key].val.(map[string]any); ok && table["user"] != nil {
+		b.errorf("user", "stands beside the user in the table of %s; keep one of them", key)
+	} else if own.user != "" && !c.IsZero() {
+		c.User, c.Group = own.user, own.group
+		c.SupplementaryGroups = own.supplementary
+		b.d.commands[len(b.d.commands)-1].command = *c
+	}
 }
 
 // readFile reads one [[track_file]].

@@ -35,6 +35,10 @@ func sections(table []config.Keyword) []section {
 		if k.Block == config.BlockRoot {
 			titles[config.Block(k.Name)] = k
 		}
+		if k.Kind == config.KindTables && k.Entries != "" && strings.HasPrefix(k.Example, "[") && strings.HasSuffix(strings.TrimRight(k.Example, "]"), "."+string(k.Entries)) {
+			titles[k.Entries] = k // a table within another one
+			continue
+		}
 		if k.Entries != "" && !slices.Contains(entries[k.Entries], k.Name) {
 			entries[k.Entries] = append(entries[k.Entries], k.Name)
 		}
@@ -66,6 +70,12 @@ func newSection(b config.Block, k config.Keyword, partsOf []string) section {
 	switch {
 	case b == config.BlockRoot:
 		s.title, s.intro = "Top level", "The tables that the file consists of."
+	case b == config.BlockChecker:
+		s.title, s.intro = "Every checker", "Keywords that all checkers have. What a checker does not say comes from its real server, else from the virtual server, else from the kind of checker."
+	case b == config.BlockURL:
+		s.title, s.intro = "url of HTTP_GET and SSL_GET", "One page; a table, or several in a list."
+	case k.Kind == config.KindTables && k.Block != config.BlockRoot:
+		s.title = k.Example
 	case len(partsOf) > 0:
 		s.title = "Entries of " + strings.Join(partsOf, ", ")
 		if len(partsOf) == 1 && partsOf[0] == string(b) {

@@ -27,6 +27,9 @@ func Load(path, configID string) (*config.Config, config.Problems, error) {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
 	problems := res.Problems()
+	if res.Config != nil {
+		problems = append(problems, res.Config.NotYet()...)
+	}
 	if problems.HasErrors() {
 		return nil, problems, nil
 	}
