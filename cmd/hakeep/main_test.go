@@ -82,6 +82,10 @@ func (b *backend) Hold(_ context.Context, h *control.Hold) (*status.Moved, error
 	return moved, nil
 }
 
+func (b *backend) Dump(_ context.Context, form control.DumpForm, version int) ([]byte, error) {
+	return fmt.Appendf(nil, "%s %d\n", form, version), nil
+}
+
 func (b *backend) Reload(context.Context) (*status.Reload, error) { return b.reload, nil }
 
 func (b *backend) Events(seq uint64, n int) ([]status.Event, <-chan struct{}) {
@@ -101,7 +105,7 @@ func serve(t *testing.T, b *backend) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- control.NewServer(l, b, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	go func() { done <- control.NewServer(l, b, b, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	return dir
 }

@@ -25,6 +25,8 @@ func newStatusCommand() *cobra.Command {
 	var (
 		sock          socketFlags
 		asJSON, probe bool
+		format        string
+		jsonVersion   int
 	)
 	cmd := &cobra.Command{
 		Use:   "status [INSTANCE]",
@@ -34,16 +36,29 @@ func newStatusCommand() *cobra.Command {
 --probe prints nothing: the exit code says it, for the health checks of
 containers and scripts.
 
+--format keepalived-json, keepalived-data and keepalived-stats print what
+keepalived writes to keepalived.json, .data and .stats when a signal asks for it;
+--json-version is the layout of the first, as the keyword json_version.
+
 Exit codes: 0 all is well, 1 an instance is in FAULT or the elector does not
 answer, 2 no daemon is running, 5 not permitted to ask it, 64 there is no such
 instance.`,
 		Example: `  hakeep status
   hakeep status VI_1 --json
-  hakeep status --probe || echo something is wrong`,
+  hakeep status --probe || echo something is wrong
+  hakeep status --format keepalived-json | jq '.[].data.state'`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), answerTimeout)
 			defer cancel()
+			form, err := statusForm(cmd, format, len(args) == 1)
+			if err != nil {
+				return err
+			}
+			if form != "" {
+				return printDump(ctx, cmd.OutOrStdout(), sock.path(), form, jsonVersion)
+			}
+			asJSON = asJSON || format == formatJSON
 			doc, err := control.NewClient(sock.path()).Status(ctx)
 			if errors.Is(err, control.ErrNoDaemon) {
 				err = sock.orphan(ctx, err)
@@ -67,6 +82,8 @@ instance.`,
 	}
 	sock.add(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&format, "format", formatText, "text, json, or keepalived-json, -data or -stats")
+	cmd.Flags().IntVar(&jsonVersion, "json-version", 0, "layout of keepalived-json, 1 or 2 (default that of json_version)")
 	cmd.Flags().BoolVar(&probe, "probe", false, "print nothing, only exit with a code")
 	cmd.ValidArgsFunction = sock.completeInstance
 	return cmd

@@ -117,6 +117,18 @@ type Global struct {
 	Mail Mail
 	// LVS is about load balancing.
 	LVS LVS
+	// Dumps says where the state is dumped to.
+	Dumps Dumps
+}
+
+// Dumps are the files that are written on keepalived's signals.
+type Dumps struct {
+	// State, Stats and JSON are absolute paths (state_dump_file, stats_dump_file,
+	// json_dump_file); empty for keepalived.data, .stats and .json in the runtime
+	// directory.
+	State, Stats, JSON string
+	// JSONVersion is the layout of JSON, 1 or 2 (json_version).
+	JSONVersion int
 }
 
 // Instance is one virtual router.

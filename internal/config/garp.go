@@ -10,7 +10,8 @@ func (d *draft) readGarp() {
 	g.Repeat = b.numOr("garp_master_repeat", g.Repeat)
 	g.Refresh = b.durOr("garp_master_refresh", g.Refresh)
 	g.RefreshRepeat = b.numOr("garp_master_refresh_repeat", g.RefreshRepeat)
-	g.LowerPrioDelay, g.LowerPrioRepeat = g.Delay, g.Repeat
+	// keepalived 2.2.7: the instance's own master delay and repeat do not count.
+	g.LowerPrioDelay, g.LowerPrioRepeat = def.garp.Delay, def.garp.Repeat
 	if def.lowerPrioDelay != nil {
 		g.LowerPrioDelay = *def.lowerPrioDelay
 	}

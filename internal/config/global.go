@@ -81,6 +81,7 @@ func (b *block) surroundings(g *Global) {
 	b.readFIFOs(g)
 	g.Mail = b.readMail()
 	g.LVS = b.lvs(mails)
+	g.Dumps = b.readDumps()
 }
 
 // directory reads the absolute path of a directory.
@@ -210,4 +211,20 @@ func groupRange(f Family) string {
 		return `an IPv6 link-local multicast address, for example "ff02::12"`
 	}
 	return `an IPv4 multicast address, for example "224.0.0.18"`
+}
+
+// readDumps reads where the state is dumped to. The files differ.
+func (b *block) readDumps() Dumps {
+	d := Dumps{
+		State: b.path1("state_dump_file"), Stats: b.path1("stats_dump_file"), JSON: b.path1("json_dump_file"),
+		JSONVersion: b.num("json_version"),
+	}
+	seen := map[string]string{}
+	for _, f := range []struct{ key, path string }{{"state_dump_file", d.State}, {"stats_dump_file", d.Stats}, {"json_dump_file", d.JSON}} {
+		if other := seen[f.path]; other != "" && f.path != "" {
+			b.errorf(f.key, "%s is also the file of %s; every one needs a file of its own", describe(f.path), other)
+		}
+		seen[f.path] = f.key
+	}
+	return d
 }

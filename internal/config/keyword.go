@@ -226,6 +226,7 @@ func Keywords() []Keyword {
 		globalTimingKeywords(),
 		globalMailKeywords(),
 		globalScriptKeywords(),
+		globalDumpKeywords(),
 		globalLaterKeywords(),
 		globalWarnedKeywords(),
 		instanceKeywords(),

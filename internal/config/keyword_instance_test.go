@@ -99,11 +99,11 @@ func instanceCases() []keywordCase {
 			in.Family, in.Addresses = FamilyIPv6, []Address{addr6("fe80::10/64")}
 		})},
 		{key: "vrrp_instance/v3_checksum_as_v2", global: `v3_checksum_as_v2 = true`, inst: `v3_checksum_as_v2 = false`, want: sets(func(*Instance) {})},
-		{key: "vrrp_instance/garp_master_delay", inst: `garp_master_delay = "1s"`, want: sets(func(in *Instance) { in.Garp.Delay, in.Garp.LowerPrioDelay = time.Second, time.Second })},
+		{key: "vrrp_instance/garp_master_delay", inst: `garp_master_delay = "1s"`, want: sets(func(in *Instance) { in.Garp.Delay = time.Second })},
 		{key: "vrrp_instance/garp_master_delay", global: `vrrp_garp_lower_prio_delay = "2s"`, inst: `garp_master_delay = "1s"`, want: sets(func(in *Instance) {
 			in.Garp.Delay, in.Garp.LowerPrioDelay = time.Second, 2*time.Second
 		})},
-		{key: "vrrp_instance/garp_master_repeat", inst: `garp_master_repeat = 1`, want: sets(func(in *Instance) { in.Garp.Repeat, in.Garp.LowerPrioRepeat = 1, 1 })},
+		{key: "vrrp_instance/garp_master_repeat", inst: `garp_master_repeat = 1`, want: sets(func(in *Instance) { in.Garp.Repeat = 1 })},
 		{key: "vrrp_instance/garp_master_refresh", inst: `garp_master_refresh = "10s"`, want: sets(func(in *Instance) { in.Garp.Refresh = 10 * time.Second })},
 		{key: "vrrp_instance/garp_master_refresh_repeat", inst: `garp_master_refresh_repeat = 2`, want: sets(func(in *Instance) { in.Garp.RefreshRepeat = 2 })},
 		{key: "vrrp_instance/garp_lower_prio_delay", inst: `garp_lower_prio_delay = "0s"`, want: sets(func(in *Instance) { in.Garp.LowerPrioDelay = 0 })},

@@ -45,6 +45,7 @@ func baseConfig() *Config {
 			Umask:            0o22,
 			Mail:             Mail{ConnectTimeout: 30 * time.Second},
 			LVS:              LVS{Backend: BackendAuto, FlushOnStop: FlushNone},
+			Dumps:            Dumps{JSONVersion: 1},
 		},
 		Instances: []Instance{{
 			Name:             "VI_1",

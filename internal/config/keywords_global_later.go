@@ -15,13 +15,7 @@ func globalLaterKeywords() []Keyword {
 	reload := later(BlockGlobal, "reloads at a set time", []Keyword{
 		row("reload_time_file", KindString, "", "path"),
 	}, flags("reload_repeat"))
-	dumps := later(BlockGlobal, "dump files", []Keyword{
-		row("state_dump_file", KindString, "", "path"),
-		row("stats_dump_file", KindString, "", "path"),
-		row("json_dump_file", KindString, "", "path"),
-		row("json_version", KindInt, "1", "1 or 2"),
-	}, flags("data_use_instance"))
-	return slices.Concat(vmac, garp, reload, dumps)
+	return slices.Concat(vmac, garp, reload)
 }
 
 // globalWarnedKeywords are those of [global_defs] that are accepted so that
@@ -42,6 +36,7 @@ func globalWarnedKeywords() []Keyword {
 			"nftables_ipvs", "nftables_ipvs_priority", "nftables_ipvs_start_fwmark"),
 		warned("rules name addresses, and an interface only by its name", "nftables_ifindex"),
 		warned("nothing is written to merged configuration files", "config_save_dir", "tmp_config_directory"),
+		warned("every daemon has dump files of its own in its runtime directory", "data_use_instance"),
 		warned("process titles cannot be set",
 			"process_names", "process_name", "vrrp_process_name", "checker_process_name", "bfd_process_name", "lvs_process_name"),
 		warned("the elector runs with real-time priority, everything else with the normal one; realtime = false switches it off",

@@ -196,11 +196,11 @@ func instanceGarpKeywords() []Keyword {
 			Doc: "Announcements an address in one refresh.",
 		},
 		{
-			Name: "garp_lower_prio_delay", Kind: KindDuration, Default: "<vrrp_garp_lower_prio_delay, else the master delay>", Example: `"5s"`, Max: 3600 * sec, Step: msec,
+			Name: "garp_lower_prio_delay", Kind: KindDuration, Default: "<vrrp_garp_lower_prio_delay, else vrrp_garp_master_delay>", Example: `"5s"`, Max: 3600 * sec, Step: msec,
 			Doc: "When the second burst follows after an advert of lower priority was heard.",
 		},
 		{
-			Name: "garp_lower_prio_repeat", Kind: KindInt, Default: "<vrrp_garp_lower_prio_repeat, else the master repeat>", Example: "5", Max: 1000,
+			Name: "garp_lower_prio_repeat", Kind: KindInt, Default: "<vrrp_garp_lower_prio_repeat, else vrrp_garp_master_repeat>", Example: "5", Max: 1000,
 			Doc: "Announcements an address after an advert of lower priority was heard; 0 for none.",
 		},
 	}

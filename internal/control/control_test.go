@@ -33,6 +33,10 @@ var _ Backend = (*fake)(nil)
 func (f *fake) Status(context.Context) (*status.Document, error) { return f.doc, f.err }
 func (f *fake) Reload(context.Context) (*status.Reload, error)   { return f.reload, f.err }
 
+func (f *fake) Dump(_ context.Context, form DumpForm, version int) ([]byte, error) {
+	return fmt.Appendf(nil, "%s %d\n", form, version), f.err
+}
+
 func (f *fake) Upgrade(context.Context) (*status.Upgrade, error) {
 	return &status.Upgrade{From: "1", To: "2"}, f.err
 }
@@ -75,7 +79,7 @@ func serve(t *testing.T, f *fake) *Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- NewServer(l, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	go func() { done <- NewServer(l, f, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -185,7 +189,7 @@ func TestFollowerEndsWithTheDaemon(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- NewServer(l, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	go func() { done <- NewServer(l, f, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	f.add(1)
 	began := time.Now()
 	err = NewClient(path).Events(t.Context(), true, func(*status.Event) error { cancel(); return nil })
@@ -249,5 +253,29 @@ func TestListen(t *testing.T) {
 	left, err := filepath.Glob(path + ".*")
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// The dumps come through as they are, and what is no form is refused.
+func TestDump(t *testing.T) {
+	t.Parallel()
+	c := serve(t, &fake{})
+	for _, tt := range []struct {
+		form    DumpForm
+		version int
+		want    string
+	}{{DumpJSON, 2, "json 2\n"}, {DumpJSON, 0, "json 0\n"}, {DumpData, 0, "data 0\n"}, {DumpStats, 0, "stats 0\n"}} {
+		if got, err := c.Dump(t.Context(), tt.form, tt.version); err != nil || string(got) != tt.want {
+			t.Errorf("%s %d: %q, %v; want %q", tt.form, tt.version, got, err, tt.want)
+		}
+	}
+	for form, version := range map[DumpForm]int{"xml": 0, DumpJSON: 3} {
+		if got, err := c.Dump(t.Context(), form, version); err == nil || !strings.Contains(err.Error(), "allowed are") {
+			t.Errorf("%s %d: %q, %v", form, version, got, err)
+		}
+	}
+	failing := serve(t, &fake{err: errors.New("the elector does not answer")})
+	if _, err := failing.Dump(t.Context(), DumpJSON, 0); err == nil || !strings.Contains(err.Error(), "elector does not answer") {
+		t.Errorf("%v", err)
 	}
 }

@@ -4,6 +4,7 @@
 // It is HTTP over a unix socket, with JSON:
 //
 //	GET  /status                     status.Document
+//	GET  /dump?form=F[&version=N]     keepalived's .json, .data or .stats, as it is
 //	GET  /version                    version.Info of the daemon
 //	POST /reload                     status.Reload; 200 if in force, 422 if refused
 //	POST /standby                    a [Hold] in, status.Moved out; 404 unknown instance, 409 not possible

@@ -69,14 +69,15 @@ const maxRequest = 64 << 10
 // Server answers requests on the control socket.
 type Server struct {
 	backend  Backend
+	dumper   Dumper
 	log      *slog.Logger
 	listener net.Listener
 }
 
 // NewServer returns a server for a listener made by [Listen]. Nothing is
 // answered before Run.
-func NewServer(l net.Listener, b Backend, log *slog.Logger) *Server {
-	return &Server{backend: b, log: log, listener: l}
+func NewServer(l net.Listener, b Backend, d Dumper, log *slog.Logger) *Server {
+	return &Server{backend: b, dumper: d, log: log, listener: l}
 }
 
 // Run answers until ctx ends. The listener is closed afterwards.
@@ -88,6 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /resume", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, false) })
 	mux.HandleFunc("POST /upgrade", s.upgrade)
 	mux.HandleFunc("GET /events", s.events)
+	mux.HandleFunc("GET /dump", s.dump)
 	mux.HandleFunc("GET /version", s.version)
 	h := &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout,

@@ -41,6 +41,9 @@ type Options struct {
 	RuntimeDir string
 	// Socket is the control socket; empty means hakeep.sock in RuntimeDir.
 	Socket string
+	// DumpDir is where keepalived's dumps go unless the configuration says;
+	// empty means RuntimeDir.
+	DumpDir string
 	// Logger receives the log.
 	Logger *slog.Logger
 }
@@ -67,6 +70,7 @@ type keeper interface {
 var (
 	_ keeper          = (*firewall.Firewall)(nil)
 	_ control.Backend = (*daemon)(nil)
+	_ control.Dumper  = (*daemon)(nil)
 )
 
 // daemon is the main process. loop owns its state, and publishes it in current
@@ -85,6 +89,7 @@ type daemon struct {
 	notify     *notifier
 	history    *history
 	standbys   *standbys
+	dumper     *dumper
 	hostOf     func(*config.Config) config.Host
 	signals    <-chan os.Signal
 	job        func(context.Context) (string, error) // askJob
@@ -150,7 +155,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, SignalData, SignalStats, SignalJSON, SignalStatsClear)
 	defer signal.Stop(signals)
 	d := newDaemon(o, cfg, &ownBinary{dir: o.RuntimeDir, realtime: cfg.Global.Realtime}, fw)
 	d.signals = signals
@@ -195,7 +200,7 @@ func (o Options) complete() (Options, error) {
 func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	d := &daemon{
 		opts: o, log: o.Logger, started: time.Now(),
-		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(),
+		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(), dumper: newDumper(),
 		hostOf:   HostOf,
 		patience: applyTimeout, job: askJob,
 		upgrades: make(chan struct{}), requests: make(chan reloadRequest), outcomes: make(chan outcome, 1),
@@ -268,7 +273,7 @@ func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 	if err != nil {
 		return false, refused(d.opts.Socket+" cannot be made by this user", err)
 	}
-	server := control.NewServer(listener, d, d.log)
+	server := control.NewServer(listener, d, d, d.log)
 	g, tasks := errgroup.WithContext(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.supervisor.run(tasks) })
 	g.Go(func() error { return d.firewall.Run(tasks) })
@@ -278,6 +283,7 @@ func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 	g.Go(func() error { return server.Run(tasks) })
 	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
 	g.Go(func() error { return d.watchStandbys(tasks) })
+	g.Go(func() error { return d.writeDumps(tasks) })
 	g.Go(func() error { return d.loop(tasks, ctx.Done(), g) })
 	if os.Getpid() == 1 {
 		g.Go(func() error { return reapOrphans(tasks, reapInterval) })
@@ -328,6 +334,9 @@ func (d *daemon) loop(ctx context.Context, stop <-chan struct{}, g *errgroup.Gro
 		case <-stop:
 			return d.leave(ctx, "asked to")
 		case sig := <-d.signals:
+			if d.dumper.wants(sig) {
+				continue
+			}
 			if sig != syscall.SIGHUP {
 				return d.signalled(ctx, sig)
 			}

@@ -13,6 +13,7 @@
 //	                              found or started, asked, replaced when it dies or hangs
 //	a reload (reload.go)          runs beside the loop, one at a time, and hands its outcome back
 //	watchStandbys (standby.go)    what was held back for a time, and who has no master meanwhile
+//	writeDumps (dumping.go)       keepalived's dumps, when signals ask for them
 //	history (history.go)          the last events, for `hakeep events`
 //	control.Server, firewall.Run  their own
 //
@@ -28,6 +29,7 @@
 // file is written, the firewall set, an elector found or started, and it has the
 // configuration in force. Then the service manager hears READY=1.
 //
+// SIGUSR1, SIGUSR2, SIGRTMIN+2 and SIGRTMAX-1 write dumps, as keepalived does.
 // SIGTERM and SIGINT are an orderly stop, unless systemd says that it restarts
 // the unit (restart.go): then the elector is left to the next main. The elector says that it leaves,
 // removes the addresses and ends; then the rules, sockets and files go. Any

@@ -81,6 +81,7 @@ var without = map[string]string{
 	"Global.NetNamespace":            "read: Run enters it",
 	"Global.StartupScript":           "read: run before all tasks",
 	"Global.ShutdownScript":          "read: run after all tasks",
+	"Global.Dumps":                   "read: where dumps go, and the layout",
 }
 
 // reason finds the reason of a field: the longest part of its path that one is

@@ -329,7 +329,7 @@ func (e *fakeElector) snapshot(number uint64) *wire.Snapshot {
 	s := &wire.Snapshot{Number: number, PID: e.id, Time: time.Now(), Digest: e.digest, Realtime: true}
 	if n := len(e.configs); n > 0 {
 		for i := range e.configs[n-1].Instances {
-			in := wire.InstanceStatus{Name: e.configs[n-1].Instances[i].Params.Name, State: "MASTER"}
+			in := wire.InstanceStatus{Name: e.configs[n-1].Instances[i].Params.Name, State: "MASTER", Counters: wire.Counters{AdvertsSent: 7, BecameMaster: 1}}
 			if e.held[in.Name] {
 				in.State, in.Standby, in.Master = "BACKUP", true, e.master
 			}

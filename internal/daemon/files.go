@@ -153,7 +153,7 @@ func writeJSON(path string, v any) error {
 // removeFiles removes what must not outlive an orderly stop.
 func removeFiles(dir string) error {
 	var errs []error
-	for _, name := range []string{ownedName, eventsName, standbyName} {
+	for _, name := range []string{ownedName, eventsName, standbyName, "keepalived.data", "keepalived.stats", "keepalived.json"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

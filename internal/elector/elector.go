@@ -33,8 +33,11 @@ func Run(o Options) error {
 		return err
 	}
 	quietCollector()
-	// Ctrl-C reaches both processes; what follows from it is main's decision.
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	// Ctrl-C reaches both processes; what follows from it is main's decision. The
+	// signals for dumps are main's as well, and "killall -USR1" sends them to both:
+	// USR1, USR2, SIGRTMIN+2 and SIGRTMAX-1 with glibc's numbers.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.Signal(34+2), syscall.Signal(64-1))
 	e, err := open(o, rt)
 	if err != nil {
 		return err

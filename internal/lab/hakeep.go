@@ -58,6 +58,9 @@ func StartHakeep(ns *Namespace, opts HakeepOptions) (*Hakeep, error) {
 // ConfigPath is where the configuration is.
 func (h *Hakeep) ConfigPath() string { return filepath.Join(h.opts.Dir, "hakeep.toml") }
 
+// Dir is the runtime directory.
+func (h *Hakeep) Dir() string { return h.opts.Dir }
+
 // hakeepState reads a transition from the log.
 func hakeepState(line string) (instance, state string, ok bool) {
 	var entry struct{ Msg, Instance, To string }

@@ -97,6 +97,9 @@ func (k *Keepalived) Reload(conf string) error {
 	return k.Signal(syscall.SIGHUP)
 }
 
+// Dir is where it writes its pid files and dumps.
+func (k *Keepalived) Dir() string { return filepath.Dir(k.conf) }
+
 // Kill ends all processes of keepalived at once, as a crash of the host would:
 // when only the parent is killed, the children leave in order. It returns
 // after their end.

@@ -137,19 +137,22 @@ func (d *Document) addGroups(groups []config.SyncGroup) {
 	}
 	for i := range groups {
 		g := Group{Name: groups[i].Name, Members: []GroupMember{}}
+		var all []string
 		for _, name := range groups[i].Instances {
 			g.Members = append(g.Members, GroupMember{Name: name, State: states[name]})
+			all = append(all, states[name])
 		}
-		g.State = groupState(g.Members)
+		g.State = GroupState(all)
 		d.Groups = append(d.Groups, g)
 	}
 }
 
-// groupState is the elector's rule, over the members of one snapshot.
-func groupState(members []GroupMember) string {
+// GroupState is the state of a sync group, by the elector's rule, from those of
+// its members at one moment.
+func GroupState(members []string) string {
 	count := map[string]int{}
-	for _, m := range members {
-		count[m.State]++
+	for _, state := range members {
+		count[state]++
 	}
 	switch {
 	case count[StateUnknown] > 0:

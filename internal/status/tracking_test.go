@@ -152,11 +152,7 @@ func TestGroupState(t *testing.T) {
 		{[]string{"MASTER", "FAULT"}, "FAULT"},
 		{[]string{"FAULT", StateUnknown}, StateUnknown},
 	} {
-		var members []GroupMember
-		for _, s := range c.states {
-			members = append(members, GroupMember{State: s})
-		}
-		if got := groupState(members); got != c.want {
+		if got := GroupState(c.states); got != c.want {
 			t.Errorf("%v: %s, want %s", c.states, got, c.want)
 		}
 	}

@@ -1,0 +1,231 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"hakeep/internal/config"
+	"hakeep/internal/control"
+	"hakeep/internal/status/dumps"
+	"hakeep/internal/version"
+	"hakeep/internal/wire"
+)
+
+// keepalived's signals for dumps. The numbers are those of programs with glibc,
+// whose SIGRTMIN is 34 and SIGRTMAX 64 (signal(7)).
+const (
+	SignalData       = syscall.SIGUSR1
+	SignalStats      = syscall.SIGUSR2
+	SignalJSON       = syscall.Signal(34 + 2)
+	SignalStatsClear = syscall.Signal(64 - 1)
+)
+
+// dumpQueue is how many dumps may wait. One more is forgotten: a dump of the same
+// kind is then still to be written.
+const dumpQueue = 8
+
+// dumper remembers when counters were cleared. Its other work is done by the
+// daemon's writeDumps, one dump at a time.
+type dumper struct {
+	wanted chan syscall.Signal // has room for dumpQueue
+
+	mu   sync.Mutex // guards base
+	base map[string]wire.Counters
+}
+
+func newDumper() *dumper { return &dumper{wanted: make(chan syscall.Signal, dumpQueue)} }
+
+// wants takes a signal that asks for a dump, and reports whether it is one.
+func (d *dumper) wants(sig os.Signal) bool {
+	switch sig {
+	case SignalData, SignalStats, SignalJSON, SignalStatsClear:
+		select {
+		case d.wanted <- sig.(syscall.Signal):
+		default:
+		}
+		return true
+	}
+	return false
+}
+
+// clear makes the counters of a snapshot the ones to count from.
+func (d *dumper) clear(s *wire.Snapshot) {
+	base := make(map[string]wire.Counters, len(s.Instances))
+	for i := range s.Instances {
+		base[s.Instances[i].Name] = s.Instances[i].Counters
+	}
+	d.mu.Lock()
+	d.base = base
+	d.mu.Unlock()
+}
+
+// writeDumps is the task that writes dumps when signals ask for them.
+func (d *daemon) writeDumps(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case sig := <-d.dumper.wanted:
+			if path, err := d.writeDump(ctx, sig); err != nil && ctx.Err() == nil {
+				d.log.Error("dump is not written", "file", path, "err", err)
+			} else if err == nil {
+				d.log.Debug("dump is written", "file", path)
+			}
+		}
+	}
+}
+
+// writeDump writes the dump that a signal asks for. One that cannot be made leaves
+// no file behind: an old one would tell of a state that is over.
+func (d *daemon) writeDump(ctx context.Context, sig syscall.Signal) (path string, err error) {
+	form := control.DumpStats
+	switch sig {
+	case SignalData:
+		form = control.DumpData
+	case SignalJSON:
+		form = control.DumpJSON
+	}
+	path = dumpPath(&d.current.Load().config.Global, form, d.opts.dumpDir())
+	in, err := d.dumpInput(ctx)
+	var text []byte
+	if err == nil {
+		text, err = dumpText(in, form, 0)
+	}
+	if err != nil {
+		if gone := removeDump(path); gone != nil {
+			err = errors.Join(err, gone)
+		}
+		return path, err
+	}
+	if sig == SignalStatsClear {
+		defer d.dumper.clear(in.Snapshot)
+	}
+	return path, replaceDump(path, text)
+}
+
+// Dump returns a dump as a text. version is the layout of JSON, 0 for the
+// configured one.
+func (d *daemon) Dump(ctx context.Context, form control.DumpForm, version int) ([]byte, error) {
+	in, err := d.dumpInput(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dumpText(in, form, version)
+}
+
+func dumpText(in *dumps.Input, form control.DumpForm, version int) ([]byte, error) {
+	switch form {
+	case control.DumpData:
+		return dumps.Data(in), nil
+	case control.DumpStats:
+		return dumps.Stats(in), nil
+	}
+	if version == 0 {
+		version = in.Config.Global.Dumps.JSONVersion
+	}
+	return dumps.JSON(in, version)
+}
+
+// dumpInput asks the elector. Without its answer there is nothing to dump.
+func (d *daemon) dumpInput(ctx context.Context) (*dumps.Input, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, statusTimeout, fmt.Errorf("not within %v", statusTimeout))
+	defer cancel()
+	cur := d.current.Load()
+	snap, err := d.supervisor.state(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the elector does not answer: %w", err)
+	}
+	in := &dumps.Input{
+		Version: version.String(), Host: d.host, Config: cur.config, Snapshot: snap, Tracked: d.tracker.Snapshot(),
+		Routes: map[string][]string{}, Rules: map[string][]string{},
+	}
+	for i := range cur.config.Instances {
+		c := &cur.config.Instances[i]
+		for _, r := range compileRoutes(c.Routes) {
+			in.Routes[c.Name] = append(in.Routes[c.Name], r.String())
+		}
+		for _, r := range compileRules(c.Rules) {
+			in.Rules[c.Name] = append(in.Rules[c.Name], r.String())
+		}
+	}
+	d.dumper.mu.Lock()
+	in.Base = d.dumper.base
+	d.dumper.mu.Unlock()
+	return in, nil
+}
+
+// dumpDir is where dumps go that have no path of their own.
+func (o *Options) dumpDir() string {
+	if o.DumpDir != "" {
+		return o.DumpDir
+	}
+	return o.RuntimeDir
+}
+
+// dumpPath is the file of a dump.
+func dumpPath(g *config.Global, form control.DumpForm, dir string) string {
+	path := map[control.DumpForm]string{control.DumpData: g.Dumps.State, control.DumpStats: g.Dumps.Stats, control.DumpJSON: g.Dumps.JSON}[form]
+	if path == "" {
+		path = filepath.Join(dir, "keepalived."+string(form))
+	}
+	return path
+}
+
+// dumpMode is keepalived 2.2.7's: the arguments of scripts may be secrets.
+const dumpMode = 0o600
+
+// replaceDump replaces a file as a whole. It never follows a symbolic link that
+// stands in its place, for the directory may be one that everybody may write to,
+// and replaces nothing but files and such links.
+func replaceDump(path string, text []byte) error {
+	if err := replaceable(path); err != nil {
+		return err
+	}
+	dir, name := filepath.Split(path)
+	fresh := filepath.Join(dir, "."+name+"."+strconv.Itoa(os.Getpid())+"."+strconv.FormatInt(time.Now().UnixNano(), 36))
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, dumpMode)
+	if err != nil {
+		return fmt.Errorf("write dump: %w", err)
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write dump: %w", err), os.Remove(fresh))
+	}
+	return nil
+}
+
+// replaceable reports what stands in the place of a dump and must stay.
+func replaceable(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("write dump: %w", err)
+	case !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0:
+		return fmt.Errorf("write dump: %s is no file (%s) and stays as it is", path, strings.TrimSpace(info.Mode().Type().String()))
+	}
+	return nil
+}
+
+func removeDump(path string) error {
+	if err := replaceable(path); err != nil {
+		return nil // it is not ours
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove old dump: %w", err)
+	}
+	return nil
+}

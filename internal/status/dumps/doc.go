@@ -1,0 +1,19 @@
+// Package dumps writes the state of a daemon in the three forms in which
+// keepalived dumps its own: .json (keepalived's SIGRTMIN+2), .stats (SIGUSR2) and
+// .data (SIGUSR1). Exporters and scripts that read them find the fields, types,
+// words and indentation of keepalived 2.2.7, and of 2.4 where that has more;
+// e2e.TestDumpsAsKeepalived holds both next to each other.
+//
+// The daemon calls [JSON], [Stats] and [Data] with what it knows ([Input]). They
+// are pure: the same input gives the same bytes. Nothing is written to files
+// here.
+//
+// # Deliberate differences
+//
+//   - No password is ever shown: auth_data and Password are asterisks (keepalived
+//     masks them since 2.4; 2.2.7 does not).
+//   - What only describes keepalived's own process (descriptors, buffers,
+//     netlink, SNMP, the interfaces of the host) is left out of .data.
+//   - .json is written also when there are no instances, as an empty list.
+//   - The first line of .data says that it is hakeep's.
+package dumps
