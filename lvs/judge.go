@@ -16,6 +16,10 @@ const (
 	ServerDown
 	QuorumUp
 	QuorumDown
+	// CheckUp and CheckDown are one check of several of a server, whose own state has
+	// not changed.
+	CheckUp
+	CheckDown
 )
 
 // String is "server-up", and so on.
@@ -29,19 +33,25 @@ func (k EventKind) String() string {
 		return "quorum-up"
 	case QuorumDown:
 		return "quorum-down"
+	case CheckUp:
+		return "check-up"
+	case CheckDown:
+		return "check-down"
 	}
 	return fmt.Sprintf("EventKind(%d)", uint8(k))
 }
 
 // Up reports whether something came up.
-func (k EventKind) Up() bool { return k == ServerUp || k == QuorumUp }
+func (k EventKind) Up() bool { return k == ServerUp || k == QuorumUp || k == CheckUp }
 
 // Event is something that notify scripts, FIFOs, mail and the log are told.
 type Event struct {
 	Kind    EventKind
 	Virtual string
-	// Server is the real server of ServerUp and ServerDown, as configured.
+	// Server is the real server, as configured; zero in QuorumUp and QuorumDown.
 	Server Endpoint
+	// Check is the name of the check of CheckUp and CheckDown.
+	Check  string
 	Reason string
 	// Init says that it is about the beginning, Removed that the reason is the
 	// configuration, Stop that it is the end of the daemon.

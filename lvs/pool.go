@@ -70,7 +70,7 @@ type Config struct {
 // Configure replaces all virtual servers. Those of the same name, and within
 // them servers of the same endpoint, keep their state: what was failed stays
 // failed until its checks say otherwise, what was set by hand stays. The events
-// are told in order.
+// are told in order. A copy of p that was made before is not changed.
 func (p *Pool) Configure(now time.Time, c Config) []Event {
 	before := p.vs
 	var events []Event
@@ -190,9 +190,19 @@ func (p *Pool) Report(now time.Time, name string, o Outcome) (events []Event) {
 	if ck == nil {
 		return nil // of a former configuration
 	}
+	turned := ck.outcome.Up != o.Up
 	ck.outcome, ck.known = o, true
 	for _, s := range ck.users {
-		events = append(events, p.again(now, s)...)
+		was := s.alive
+		told := p.again(now, s)
+		if turned && s.alive == was {
+			ev := Event{Kind: CheckDown, Virtual: s.of.conf.Name, Server: s.conf.Endpoint, Check: name, Reason: o.Reason}
+			if o.Up {
+				ev.Kind = CheckUp
+			}
+			events = append(events, ev)
+		}
+		events = append(events, told...)
 	}
 	return events
 }
@@ -240,6 +250,16 @@ func (p *Pool) Hand(name string, e Endpoint) (Hand, error) {
 		return Hand{}, err
 	}
 	return s.hand, nil
+}
+
+// Find is the endpoint of a server as configured. An endpoint without port is meant
+// as the port of the service, and the other way round.
+func (p *Pool) Find(name string, e Endpoint) (Endpoint, error) {
+	s, err := p.find(name, e)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return s.conf.Endpoint, nil
 }
 
 // find looks for a server. An endpoint without port is meant as the port of the

@@ -41,8 +41,11 @@ func said(events []Event) string {
 			sign = "+"
 		}
 		what := "Q"
-		if e.Kind == ServerUp || e.Kind == ServerDown {
+		switch e.Kind {
+		case ServerUp, ServerDown:
 			what = fmt.Sprint(e.Server.Addr.As4()[3])
+		case CheckUp, CheckDown:
+			what = e.Check
 		}
 		out = append(out, sign+what)
 	}
@@ -110,8 +113,11 @@ func TestPoolStories(t *testing.T) {
 			{"-c2", "-2", "1"}, {"c1=0", "-Q", "1*0"}, {"c1=1", "+Q", "1"},
 		}},
 		"by hand": {servers: 2, start: "+Q: 1 2", steps: [][3]string{
-			{"d1", "", "1*0 2"}, {"reload", "", "1*0 2"}, {"x2", "-2 -Q", "1*0"}, {"-c2", "", "1*0"}, {"e2", "", "1*0"}, {"+c2", "+2 +Q", "1*0 2"},
+			{"d1", "", "1*0 2"}, {"reload", "", "1*0 2"}, {"x2", "-2 -Q", "1*0"}, {"-c2", "-c2", "1*0"}, {"e2", "", "1*0"}, {"+c2", "+2 +Q", "1*0 2"},
 			{"w1", "", "1*7 2"}, {"c1=3", "", "1*7 2"}, {"e1", "", "1*3 2"},
+		}},
+		"two checks": {servers: 2, change: func(v *VirtualServer) { v.Servers[0].Checks = []string{"c1", "c3"} }, start: "+Q: 1 2", steps: [][3]string{
+			{"-c1", "-1", "2"}, {"-c3", "-c3", "2"}, {"+c1", "+c1", "2"}, {"+c3", "+1", "1 2"},
 		}},
 		"failed stays failed": {servers: 2, start: "+Q: 1 2", steps: [][3]string{
 			{"-c1", "-1", "2"}, {"reload", "", "2"}, {"+c1", "+1", "1 2"},

@@ -155,6 +155,10 @@ func (r *reference) reload(t *rapid.T, p *Pool, c Config, events []Event) {
 func (r *reference) hear(t *rapid.T, events []Event) {
 	for _, e := range events {
 		switch e.Kind {
+		case CheckUp, CheckDown:
+			if r.checks[e.Check].Up != e.Kind.Up() {
+				t.Fatalf("the check has not turned: %+v", e)
+			}
 		case ServerUp, ServerDown:
 			if r.alive[e.Virtual][e.Server] == e.Kind.Up() {
 				t.Fatalf("told again: %+v", e)

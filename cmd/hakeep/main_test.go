@@ -88,6 +88,21 @@ func (b *backend) Dump(_ context.Context, form control.DumpForm, version int) ([
 
 func (b *backend) Reload(context.Context) (*status.Reload, error) { return b.reload, nil }
 
+func (b *backend) Order(_ context.Context, o *control.ServerOrder) (*status.ServerAnswer, error) {
+	if o.RealServer != "10.0.0.1:80" {
+		return nil, fmt.Errorf("%w: %s has no real server %q", control.ErrUnknownServer, o.VirtualServer, o.RealServer)
+	}
+	rs := status.RealServer{Address: o.RealServer, Up: o.Action != control.ActDisable, Reason: "disabled by hand", Weight: 1, Configured: 1}
+	rs.Disabled = o.Action == control.ActDisable
+	if o.Action == control.ActDrain {
+		rs.Drained, rs.Weight = true, 0
+	}
+	if o.Weight != nil {
+		rs.WeightByHand, rs.Weight = o.Weight, *o.Weight
+	}
+	return &status.ServerAnswer{VirtualServer: o.VirtualServer + "/tcp", RealServer: rs}, nil
+}
+
 func (b *backend) Events(seq uint64, n int) ([]status.Event, <-chan struct{}) {
 	if seq > 0 {
 		return nil, nil
@@ -105,7 +120,7 @@ func serve(t *testing.T, b *backend) string {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- control.NewServer(l, b, b, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	go func() { done <- control.NewServer(l, b, b, b, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	return dir
 }

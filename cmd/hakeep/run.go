@@ -54,6 +54,7 @@ configuration is refused, 5 not permitted.`,
 	f.StringVar(&o.ConfigID, "config-id", "", "for the conditions (@ID) of a keepalived.conf (default the host's name)")
 	f.StringVar(&o.RuntimeDir, "runtime-dir", defaultRuntime, "directory for sockets and state, made if missing")
 	f.StringVar(&o.Socket, "socket", "", "control socket (default hakeep.sock in --runtime-dir)")
+	f.BoolVar(&o.KeepIPVS, "dont-release-ipvs", false, "leave the services of IPVS in the kernel at a stop")
 	f.StringVar(&logFormat, "log-format", "text", "format of the log on standard error: text or json")
 	f.StringVar(&logLevel, "log-level", "info", "least level to log: debug, info, warn or error")
 	return cmd

@@ -81,6 +81,18 @@ func (c *Client) Hold(ctx context.Context, h *Hold) (*status.Moved, error) {
 	return out, c.ask(ctx, http.MethodPost, path, h, out)
 }
 
+// Server says something about a real server. The answer comes when the kernel was
+// told.
+func (c *Client) Server(ctx context.Context, o *ServerOrder) (*status.ServerAnswer, error) {
+	out := new(status.ServerAnswer)
+	err := c.ask(ctx, http.MethodPost, "/server", o, out)
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return nil, &refusedError{refused.text, ErrUnknownServer}
+	}
+	return out, err
+}
+
 // Upgrade asks the daemon to execute the binary that is installed now. The answer
 // comes before it does.
 func (c *Client) Upgrade(ctx context.Context) (*status.Upgrade, error) {

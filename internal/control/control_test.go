@@ -24,6 +24,7 @@ type fake struct {
 
 	mu      sync.Mutex // guards what follows
 	holds   []Hold
+	orders  []ServerOrder
 	events  []status.Event
 	changed chan struct{}
 }
@@ -49,6 +50,16 @@ func (f *fake) Hold(_ context.Context, h *Hold) (*status.Moved, error) {
 		return nil, fmt.Errorf("%w: %q", ErrUnknownInstance, h.Instance)
 	}
 	return &status.Moved{Instances: []string{h.Instance}}, f.err
+}
+
+func (f *fake) Order(_ context.Context, o *ServerOrder) (*status.ServerAnswer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.orders = append(f.orders, *o)
+	if o.RealServer == "192.0.2.9:80" {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownServer, o.RealServer)
+	}
+	return &status.ServerAnswer{VirtualServer: o.VirtualServer, RealServer: status.RealServer{Address: o.RealServer, Drained: true}}, f.err
 }
 
 func (f *fake) Events(seq uint64, n int) ([]status.Event, <-chan struct{}) {
@@ -79,7 +90,7 @@ func serve(t *testing.T, f *fake) *Client {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- NewServer(l, f, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	go func() { done <- NewServer(l, f, f, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -151,6 +162,29 @@ func TestHold(t *testing.T) {
 	}
 }
 
+func TestServer(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	c := serve(t, f)
+	weight := 5
+	want := ServerOrder{VirtualServer: "192.0.2.10:80", RealServer: "10.0.0.1:80", Action: ActWeight, Weight: &weight}
+	got, err := c.Server(t.Context(), &want)
+	if err != nil || got.RealServer.Address != "10.0.0.1:80" || !got.RealServer.Drained {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if o := f.orders[0]; o.Action != ActWeight || *o.Weight != 5 || o.VirtualServer != want.VirtualServer {
+		t.Errorf("asked for %+v", o)
+	}
+	_, err = c.Server(t.Context(), &ServerOrder{RealServer: "192.0.2.9:80"})
+	if !errors.Is(err, ErrUnknownServer) || errors.Is(err, ErrUnknownInstance) {
+		t.Errorf("unknown server: %v", err)
+	}
+	f.err = errors.New("no such action")
+	if _, err := c.Server(t.Context(), &want); err == nil || err.Error() != "the daemon says: no such action" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	f := &fake{}
@@ -189,7 +223,7 @@ func TestFollowerEndsWithTheDaemon(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- NewServer(l, f, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	go func() { done <- NewServer(l, f, f, f, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	f.add(1)
 	began := time.Now()
 	err = NewClient(path).Events(t.Context(), true, func(*status.Event) error { cancel(); return nil })

@@ -9,6 +9,7 @@
 //	POST /reload                     status.Reload; 200 if in force, 422 if refused
 //	POST /standby                    a [Hold] in, status.Moved out; 404 unknown instance, 409 not possible
 //	POST /resume                     likewise
+//	POST /server                     a [ServerOrder] in, status.ServerAnswer out; 404 unknown server
 //	POST /upgrade                    status.Upgrade; 409 if the installed binary cannot take over
 //	GET  /events[?after=N][&follow=1] status.Event, one a line; with follow the
 //	                                 answer goes on until one side leaves

@@ -70,14 +70,15 @@ const maxRequest = 64 << 10
 type Server struct {
 	backend  Backend
 	dumper   Dumper
+	servers  Servers
 	log      *slog.Logger
 	listener net.Listener
 }
 
 // NewServer returns a server for a listener made by [Listen]. Nothing is
 // answered before Run.
-func NewServer(l net.Listener, b Backend, d Dumper, log *slog.Logger) *Server {
-	return &Server{backend: b, dumper: d, log: log, listener: l}
+func NewServer(l net.Listener, b Backend, d Dumper, servers Servers, log *slog.Logger) *Server {
+	return &Server{backend: b, dumper: d, servers: servers, log: log, listener: l}
 }
 
 // Run answers until ctx ends. The listener is closed afterwards.
@@ -87,6 +88,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("POST /reload", s.reload)
 	mux.HandleFunc("POST /standby", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, true) })
 	mux.HandleFunc("POST /resume", func(w http.ResponseWriter, r *http.Request) { s.hold(w, r, false) })
+	mux.HandleFunc("POST /server", s.server)
 	mux.HandleFunc("POST /upgrade", s.upgrade)
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /dump", s.dump)

@@ -47,6 +47,8 @@ func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
 	if err := d.firewall.Stats().Err; err != nil {
 		in.Warnings = append(in.Warnings, "firewall rules are not in force: "+err.Error())
 	}
+	balancing, warnings := d.balancer.status(bounded)
+	in.Balancing, in.Warnings = balancing, append(in.Warnings, warnings...)
 	notified := d.notifier.Status()
 	in.Tracked, in.Parts, in.Notify = d.tracker.Snapshot(), d.tracker.Parts(), &notified
 	return status.Build(in), nil

@@ -44,6 +44,9 @@ type Options struct {
 	// DumpDir is where keepalived's dumps go unless the configuration says;
 	// empty means RuntimeDir.
 	DumpDir string
+	// KeepIPVS leaves the services of IPVS in the kernel at a stop (keepalived:
+	// --dont-release-ipvs).
+	KeepIPVS bool
 	// Logger receives the log.
 	Logger *slog.Logger
 }
@@ -85,6 +88,8 @@ type daemon struct {
 	tracker    *track.Manager
 	checks     *checks.Runner
 	notifier   *notify.Manager
+	rules      *ruleset
+	balancer   *balancer
 	healer     *healer
 	notify     *notifier
 	history    *history
@@ -215,6 +220,8 @@ func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	d.checks = checks.NewRunner(checks.Options{Changed: d.checked})
 	d.notifier = notify.New(notify.Options{Logger: o.Logger})
 	d.healer = newHealer(d.healed)
+	d.rules = &ruleset{firewall: fw}
+	d.balancer = d.newBalancer()
 	d.current.Store(&inForce{config: cfg, wire: &wire.Config{}, rules: rules(cfg), loaded: d.started})
 	s := d.supervisor
 	if w := d.notify.watchdog; w > 0 {
@@ -273,13 +280,14 @@ func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 	if err != nil {
 		return false, refused(d.opts.Socket+" cannot be made by this user", err)
 	}
-	server := control.NewServer(listener, d, d, d.log)
+	server := control.NewServer(listener, d, d, d, d.log)
 	g, tasks := errgroup.WithContext(context.WithoutCancel(ctx))
 	g.Go(func() error { return d.supervisor.run(tasks) })
 	g.Go(func() error { return d.firewall.Run(tasks) })
 	g.Go(func() error { return d.tracker.Run(tasks) })
 	g.Go(func() error { return d.checks.Run(tasks) })
 	g.Go(func() error { return d.notifier.Run(tasks) })
+	g.Go(func() error { return d.balancer.run(tasks) })
 	g.Go(func() error { return server.Run(tasks) })
 	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
 	g.Go(func() error { return d.watchStandbys(tasks) })
@@ -305,7 +313,9 @@ func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 // tidy removes what must not outlive the daemon. What an unorderly end leaves
 // is for the next main: the elector goes on meanwhile.
 func (d *daemon) tidy(orderly bool) error {
-	errs := []error{control.Remove(d.opts.Socket), d.firewall.Close(orderly)}
+	d.balancer.save()
+	// An orderly stop has ended it already.
+	errs := []error{control.Remove(d.opts.Socket), d.balancer.release(context.Background(), false), d.firewall.Close(orderly)}
 	if orderly {
 		errs = append(errs, removeFiles(d.opts.RuntimeDir))
 	}
@@ -459,6 +469,10 @@ func (d *daemon) leave(ctx context.Context, why string) error {
 		d.log.Error("elector has not left in order", "err", err)
 		return fmt.Errorf("stop: %w", err)
 	}
+	// The addresses are gone, no new connection comes.
+	if err := d.balancer.stop(bounded, d.opts.KeepIPVS); err != nil {
+		d.log.Error("services are not removed", "err", err)
+	}
 	d.endNotifications(ctx)
 	d.log.Info("hakeep has stopped")
 	return errOrderly
@@ -469,6 +483,7 @@ func (d *daemon) count(snap *wire.Snapshot) {
 	d.counts = map[string]int{}
 	for i := range snap.Instances {
 		d.counts[strings.ToLower(snap.Instances[i].State)]++
+		d.balancer.followSync(snap.Instances[i].Name, snap.Instances[i].State)
 	}
 	if !snap.Realtime && d.current.Load().config.Global.Realtime && d.slow != snap.PID {
 		d.slow = snap.PID
@@ -509,6 +524,9 @@ func (d *daemon) remember(kind string, lvl slog.Level, text string) {
 func (d *daemon) electorEvent(ev *wire.Event, replayed bool) {
 	d.history.add(status.FromElector(ev))
 	d.notifyOf(ev, replayed)
+	if ev.Kind == wire.EventTransition {
+		d.balancer.followSync(ev.Instance, ev.To)
+	}
 	if !replayed {
 		logEvent(d.log, ev)
 	}

@@ -14,6 +14,8 @@
 //	a reload (reload.go)          runs beside the loop, one at a time, and hands its outcome back
 //	watchStandbys (standby.go)    what was held back for a time, and who has no master meanwhile
 //	writeDumps (dumping.go)       keepalived's dumps, when signals ask for them
+//	balancer (balancer.go)        the pool of virtual servers, the checks of their servers, and the
+//	                              kernel's services (nftbackend.go, ipvsbackend.go)
 //	history (history.go)          the last events, for `hakeep events`
 //	control.Server, firewall.Run  their own
 //
@@ -26,13 +28,13 @@
 // A start that fails changes nothing that lasts. In order: the configuration is
 // valid (else *[ConfigError]), the kernel permits the work (*[PermissionError]),
 // nobody else uses the runtime directory (*[RunningError]); then the ownership
-// file is written, the firewall set, an elector found or started, and it has the
-// configuration in force. Then the service manager hears READY=1.
+// file is written, the firewall set and the services of load balancing, an elector
+// found or started, and it has the configuration in force. Then the service manager hears READY=1.
 //
 // SIGUSR1, SIGUSR2, SIGRTMIN+2 and SIGRTMAX-1 write dumps, as keepalived does.
 // SIGTERM and SIGINT are an orderly stop, unless systemd says that it restarts
 // the unit (restart.go): then the elector is left to the next main. The elector says that it leaves,
-// removes the addresses and ends; then the rules, sockets and files go. Any
+// removes the addresses and ends; then the services, rules, sockets and files go. Any
 // other end leaves the elector alone, which goes on for main_timeout, so that a
 // new main can attach to it without anybody noticing.
 package daemon

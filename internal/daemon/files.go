@@ -17,9 +17,10 @@ import (
 
 // Files in the runtime directory.
 const (
-	lockName   = "hakeep.lock"
-	ownedName  = "owned.json"
-	eventsName = "events.json"
+	lockName    = "hakeep.lock"
+	ownedName   = "owned.json"
+	eventsName  = "events.json"
+	balanceName = "balance.json"
 )
 
 // makeRuntimeDir makes the runtime directory if it is not there. Users of the
@@ -153,7 +154,7 @@ func writeJSON(path string, v any) error {
 // removeFiles removes what must not outlive an orderly stop.
 func removeFiles(dir string) error {
 	var errs []error
-	for _, name := range []string{ownedName, eventsName, standbyName, "keepalived.data", "keepalived.stats", "keepalived.json"} {
+	for _, name := range []string{ownedName, eventsName, standbyName, balanceName, "keepalived.data", "keepalived.stats", "keepalived.json"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -38,6 +38,7 @@ func notifySpec(cfg *config.Config, host string) notify.Spec {
 			Script: notifyCommand(f.fifo.Script),
 		})
 	}
+	s.Servers = serverTargets(balancingHooks(cfg))
 	for i := range cfg.Groups {
 		c := &cfg.Groups[i]
 		s.Hooks = append(s.Hooks, notifyHooks(notify.Group, c.Name, "", c.Notify, c.SMTPAlert))

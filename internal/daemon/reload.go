@@ -61,13 +61,19 @@ func (d *daemon) start(ctx context.Context, cur *inForce) outcome {
 	if err := writeOwned(d.opts.RuntimeDir, next.wire.Leftovers, next.wire.LeftItems); err != nil {
 		return outcome{err: err}
 	}
-	if err := d.firewall.Set(next.rules); err != nil {
+	if err := d.rules.set(next.rules); err != nil {
 		// It is tried again all the time; being master without it is better than
 		// not being there. Status says so.
 		d.log.Error("no_accept is not in force", "err", err)
 	}
 	if err := d.applySurroundings(cur.config); err != nil {
 		return outcome{err: fmt.Errorf("start: %w", err)}
+	}
+	if err := d.balancer.configure(cur.config); err != nil {
+		return outcome{err: fmt.Errorf("start: %w", err)}
+	}
+	if err := d.awaitBalancing(ctx); err != nil {
+		d.log.Error("services are not in force", "err", err)
 	}
 	applied, err := d.applyConfig(ctx, &next)
 	if err != nil {
@@ -116,7 +122,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	}
 	next.wire.LeftItems = unionItems(next.wire.LeftItems, unionItems(items(cur.wire), cur.beforeItems))
 	// Rules that are new have to be there before their addresses are.
-	if err := d.firewall.Set(bothRules(cur.rules, next.rules)); err != nil && !sameRules(cur.rules, next.rules) {
+	if err := d.rules.set(bothRules(cur.rules, next.rules)); err != nil && !sameRules(cur.rules, next.rules) {
 		d.restoreRules(cur)
 		return refuse(err)
 	}
@@ -124,7 +130,14 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		d.restoreRules(cur)
 		return refuse(err)
 	}
+	if err := d.balancer.configure(cfg); err != nil {
+		d.restoreRules(cur)
+		return refuse(err)
+	}
 	if err := d.applySurroundings(cfg); err != nil {
+		out.Warnings = append(out.Warnings, err.Error())
+	}
+	if err := d.awaitBalancing(ctx); err != nil {
 		out.Warnings = append(out.Warnings, err.Error())
 	}
 	applied, err := d.applyConfig(ctx, next)
@@ -135,7 +148,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	}
 	next.problems = applied.Problems
 	out.Warnings = append(out.Warnings, next.problems...)
-	if err := d.firewall.Set(next.rules); err != nil {
+	if err := d.rules.set(next.rules); err != nil {
 		out.Warnings = append(out.Warnings, err.Error())
 	}
 	// What the configuration before the last one had is gone for good.
@@ -150,6 +163,9 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 	out.OK = true
 	out.Added, out.Changed, out.Removed, out.Unchanged = changes(cur.wire, next.wire)
 	out.Keys = config.Changes(cur.config, cfg)
+	added, changed, removed, unchanged := serverChanges(cur.config, cfg)
+	out.Added, out.Changed, out.Removed = append(out.Added, added...), append(out.Changed, changed...), append(out.Removed, removed...)
+	out.Unchanged += unchanged
 	return outcome{reload: out, next: next}
 }
 
@@ -175,7 +191,7 @@ func (d *daemon) applyConfig(ctx context.Context, next *inForce) (*wire.Applied,
 }
 
 func (d *daemon) restoreRules(cur *inForce) {
-	if err := d.firewall.Set(cur.rules); err != nil {
+	if err := d.rules.set(cur.rules); err != nil {
 		d.log.Error("former firewall rules are not in force", "err", err)
 	}
 }

@@ -36,6 +36,7 @@ func trackSpecs(cfg *config.Config) track.Specs {
 	for i := range cfg.Checks {
 		s.Checks = append(s.Checks, track.Check{Name: cfg.Checks[i].Name})
 	}
+	s.KeepFiles = checkedFiles(cfg)
 	for i := range cfg.Instances {
 		in := &cfg.Instances[i]
 		s.Instances = append(s.Instances, track.Instance{Name: in.Name, Track: trackRefs(in.Tracks)})

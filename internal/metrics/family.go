@@ -49,7 +49,7 @@ type family struct {
 
 func families() []family {
 	return slices.Concat(daemonFamilies(), electorFamilies(), linkFamilies(), stateFamilies(), timerFamilies(), counterFamilies(), reasonFamilies(),
-		trackingFamilies(), notifyFamilies())
+		trackingFamilies(), notifyFamilies(), balancingFamilies(), serverFamilies())
 }
 
 // gauge is a metric of one value without labels.

@@ -80,7 +80,8 @@ func document() *status.Document {
 			FIFOs: []status.NotifyFIFO{{Path: "/run/f", Open: true, Waiting: 2, Written: 40, Dropped: 5, ScriptRestarts: 1}},
 			Mail:  &status.NotifyMail{Queued: 1, Sent: 4, Failed: 2, Refused: 3, Dropped: 5},
 		},
-		Links: []status.Link{{Interface: "eth0", Reasons: map[string]uint64{"vrid": 12, "foreign": 2}}},
+		Links:     []status.Link{{Interface: "eth0", Reasons: map[string]uint64{"vrid": 12, "foreign": 2}}},
+		Balancing: balancing(),
 		Instances: []status.Instance{
 			{
 				Name: "VI_1", State: "MASTER", Since: now().Add(-time.Hour), Why: "master-timeout", Family: "ipv4", Version: 3, VRID: 51,
@@ -113,6 +114,35 @@ func document() *status.Document {
 				Family: "ipv4", Version: 2, VRID: 7, Interface: "eth2", Priority: status.Priority{Effective: 255, Configured: 255, Owner: true},
 			},
 			{Name: "VI_new", State: status.StateUnknown, Family: "ipv4", Version: 3, VRID: 8, Interface: "eth0", Group: group},
+		},
+	}
+}
+
+// balancing has a virtual server with a sorry server, and one of a group whose
+// counters are not known.
+func balancing() status.Balancing {
+	active, inactive, weight := uint32(3), uint32(5), 7
+	counters := func(n uint64) *status.BalancedCounters {
+		return &status.BalancedCounters{Connections: n, InPackets: 10 * n, InBytes: 1000 * n, OutPackets: 20 * n, OutBytes: 30000 * n}
+	}
+	return status.Balancing{
+		Backend: "ipvs", Reason: "the kernel has IPVS", Error: "no room",
+		VirtualServers: []status.VirtualServer{
+			{
+				Name: "192.0.2.10:80/tcp", Up: true, Since: now().Add(-time.Hour), Weight: 7, Quorum: 2, Sorry: &status.SorryServer{Address: "10.0.0.9:80"},
+				Services: []status.BalancedService{{Name: "192.0.2.10:80/tcp", Counters: counters(40)}},
+				Servers: []status.RealServer{
+					{
+						Address: "10.0.0.1:80", Up: true, Since: now().Add(-time.Hour), Weight: 7, Configured: 1, WeightByHand: &weight, Counters: counters(40), Active: &active, Inactive: &inactive,
+						Checks: []status.ServerCheck{{Runs: 100, Failures: 2, Late: 1}, {Runs: 10}},
+					},
+					{Address: "10.0.0.2:80", Since: now().Add(-time.Minute), Reason: "TCP_CHECK 10.0.0.2:80: connection refused", Weight: 1, Configured: 1},
+				},
+			},
+			{
+				Name: "group:G/tcp", Since: now().Add(-time.Minute), Quorum: 1,
+				Services: []status.BalancedService{{Name: "192.0.2.11:80/tcp"}, {Name: "192.0.2.11:443/tcp"}},
+			},
 		},
 	}
 }

@@ -1,6 +1,6 @@
-// Package notify tells others what instances and sync groups do: it runs notify
-// scripts, writes lines to FIFOs and sends mail, with keepalived's words,
-// arguments and line formats.
+// Package notify tells others what instances, sync groups and the servers of load
+// balancing do: it runs notify scripts, writes lines to FIFOs and sends mail, with
+// keepalived's words, arguments and line formats.
 //
 // The daemon says what is wanted ([Manager.Apply]) and what happened
 // ([Manager.Notify]); neither call waits for anything. [Manager.Run] does the
@@ -8,7 +8,7 @@
 //
 // # Scripts
 //
-// Each instance and each group has a queue of its own: one script at a time, in
+// Each instance, each group and each server has a queue of its own: one script at a time, in
 // the order of events, each ended when its time is over. The last state wins: a
 // state that is over before its scripts have started is skipped, and so is what
 // had not started of the scripts of a state (keepalived runs all of them at the

@@ -85,11 +85,11 @@ func TestFIFOBytes(t *testing.T) {
 	m.tell(inst("unknown"), Master, 90)
 	m.NotifyServer(ServerEvent{Virtual: Service{FWMark: 1}, Up: true})
 	want := "INSTANCE \"A\" BACKUP 100\nINSTANCE \"A\" MASTER 100\nGROUP \"G\" MASTER 0\n" +
-		"INSTANCE \"A\" MASTER_PRIORITY 90\nINSTANCE \"A\" MASTER_RX_LOWER_PRI 90\nVS FWM 1 UP\n\x00"
+		"INSTANCE \"A\" MASTER_PRIORITY 90\nINSTANCE \"A\" MASTER_RX_LOWER_PRI 90\nVS FWM 1 UP\n"
 	if got := read(t, f, len(want)); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := read(t, l, 13); got != "VS FWM 1 UP\n\x00" {
+	if got := read(t, l, 12); got != "VS FWM 1 UP\n" {
 		t.Errorf("got %q", got)
 	}
 	info, err := os.Stat(path)
@@ -162,7 +162,7 @@ func TestFIFOFull(t *testing.T) {
 			}
 			break
 		}
-		all := strings.SplitAfter(rest+string(buf[:got]), "\x00")
+		all := strings.SplitAfter(rest+string(buf[:got]), "\n")
 		rest = all[len(all)-1]
 		lines = append(lines, all[:len(all)-1]...)
 	}

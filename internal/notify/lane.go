@@ -11,6 +11,10 @@ type job struct {
 	event Event
 	state State // the word for scripts
 	hooks []hook
+	// own are the hooks of an event that brings its own, as servers' do; final says
+	// that a stop waits for them.
+	own   []hook
+	final bool
 }
 
 // lane is the queue of one target's scripts. [Manager] owns it.
@@ -33,6 +37,7 @@ type lane struct {
 type running struct {
 	hook   hook
 	state  State
+	final  bool
 	since  time.Time
 	cancel context.CancelCauseFunc
 }
@@ -53,7 +58,7 @@ func (l *lane) push(j job) (obsolete []job) {
 
 // cut drops what a stop does not wait for.
 func (l *lane) cut() []job {
-	return l.drop(func(w job) bool { return !last(w.state) })
+	return l.drop(func(w job) bool { return !last(w.state) && !w.final })
 }
 
 // drop takes away the jobs that match, also what is left of the current one, and
@@ -68,7 +73,7 @@ func (l *lane) drop(match func(job) bool) []job {
 		if !match(w) {
 			return false
 		}
-		w.hooks = l.hooks.hooks(w.event, w.state)
+		w.hooks = l.hooksOf(&w)
 		gone = append(gone, w)
 		return true
 	})
@@ -87,7 +92,7 @@ func (l *lane) next() (h hook, ok bool) {
 		}
 		l.current = l.waiting[0]
 		l.waiting = slices.Delete(l.waiting, 0, 1)
-		l.current.hooks = l.hooks.hooks(l.current.event, l.current.state)
+		l.current.hooks = l.hooksOf(&l.current)
 	}
 	h = l.current.hooks[0]
 	l.current.hooks = l.current.hooks[1:]
@@ -97,4 +102,12 @@ func (l *lane) next() (h hook, ok bool) {
 // idle reports whether nothing runs or waits.
 func (l *lane) idle() bool {
 	return l.running == nil && len(l.current.hooks) == 0 && len(l.waiting) == 0
+}
+
+// hooksOf are the scripts of a job.
+func (l *lane) hooksOf(j *job) []hook {
+	if j.own != nil {
+		return j.own
+	}
+	return l.hooks.hooks(j.event, j.state)
 }

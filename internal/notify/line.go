@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -25,7 +26,7 @@ func Line(t Target, s State, priority uint8) []byte {
 
 // Service names a virtual or real server in lines of FIFOs: by Group (of
 // virtual servers) and port, by FWMark, or by address, Proto ("tcp", "udp",
-// "sctp") and port.
+// "sctp"; empty for the servers of a mark) and port.
 type Service struct {
 	Addr   netip.AddrPort
 	Proto  string
@@ -41,27 +42,5 @@ func (s Service) String() string {
 	case s.FWMark != 0:
 		return fmt.Sprintf("FWM %d", s.FWMark)
 	}
-	return fmt.Sprintf("[%s]:%s:%d", s.Addr.Addr(), s.Proto, s.Addr.Port())
-}
-
-// ServerEvent is a virtual server, or a real server of it, that came up or went
-// down.
-type ServerEvent struct {
-	Virtual Service
-	// Real is nil for the virtual server itself.
-	Real *Service
-	Up   bool
-}
-
-// ServerLine is what FIFOs receive for a ServerEvent: a newline ends it, and a
-// NUL follows, as keepalived writes it.
-func ServerLine(e ServerEvent) []byte {
-	state := "DOWN"
-	if e.Up {
-		state = "UP"
-	}
-	if e.Real == nil {
-		return fmt.Appendf(nil, "VS %s %s\n\x00", e.Virtual, state)
-	}
-	return fmt.Appendf(nil, "RS %s %s %s\n\x00", *e.Real, e.Virtual, state)
+	return fmt.Sprintf("[%s]:%s:%d", s.Addr.Addr(), cmp.Or(s.Proto, "none"), s.Addr.Port())
 }

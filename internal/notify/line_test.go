@@ -33,12 +33,12 @@ func TestServerLine(t *testing.T) {
 	v4 := Service{Addr: netip.MustParseAddrPort("192.0.2.1:80"), Proto: "tcp"}
 	v6 := Service{Addr: netip.MustParseAddrPort("[2001:db8::1]:53"), Proto: "udp"}
 	for want, e := range map[string]ServerEvent{
-		"VS [192.0.2.1]:tcp:80 UP\n\x00":                        {Virtual: v4, Up: true},
-		"VS [2001:db8::1]:udp:53 DOWN\n\x00":                    {Virtual: v6},
-		"VS FWM 7 DOWN\n\x00":                                   {Virtual: Service{FWMark: 7}},
-		"VS [web]:0 UP\n\x00":                                   {Virtual: Service{Group: "web"}, Up: true},
-		"RS [2001:db8::1]:udp:53 [192.0.2.1]:tcp:80 DOWN\n\x00": {Virtual: v4, Real: &v6},
-		"RS [192.0.2.1]:tcp:80 FWM 4294967295 UP\n\x00":         {Virtual: Service{FWMark: 1<<32 - 1}, Real: &v4, Up: true},
+		"VS [192.0.2.1]:tcp:80 UP\n":                        {Virtual: v4, Up: true},
+		"VS [2001:db8::1]:udp:53 DOWN\n":                    {Virtual: v6},
+		"VS FWM 7 DOWN\n":                                   {Virtual: Service{FWMark: 7}},
+		"VS [web]:0 UP\n":                                   {Virtual: Service{Group: "web"}, Up: true},
+		"RS [2001:db8::1]:udp:53 [192.0.2.1]:tcp:80 DOWN\n": {Virtual: v4, Real: &v6},
+		"RS [192.0.2.1]:tcp:80 FWM 4294967295 UP\n":         {Virtual: Service{FWMark: 1<<32 - 1}, Real: &v4, Up: true},
 	} {
 		if got := string(ServerLine(e)); got != want {
 			t.Errorf("got %q, want %q", got, want)

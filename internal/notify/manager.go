@@ -51,6 +51,7 @@ type Manager struct {
 	applied bool
 	book    book
 	lanes   map[Target]*lane
+	servers map[Target]bool // that are configured
 	fifos   map[string]*fifo
 	phase   phase
 	// hurry is when scripts that are not for a stop are broken off.
@@ -117,6 +118,15 @@ func (m *Manager) Apply(s Spec) {
 			m.lanes[s.Hooks[i].Target] = l
 		}
 		l.hooks, l.removed = s.Hooks[i], false
+	}
+	m.servers = make(map[Target]bool, len(s.Servers))
+	for _, t := range s.Servers {
+		m.servers[t] = true
+	}
+	for t, l := range m.lanes {
+		if t.isServer() {
+			l.removed = !m.servers[t]
+		}
 	}
 	s.FIFOs = merge(s.FIFOs)
 	m.spec = s
@@ -193,13 +203,6 @@ func (m *Manager) skip(j job, t Target, why string) {
 	if j.state.isState() && len(j.hooks) > 0 {
 		m.log.Info("notify scripts skipped", t.key(), t.Name, "state", j.state.String(), "reason", why)
 	}
-}
-
-// NotifyServer writes a line about a virtual or real server to the FIFOs.
-func (m *Manager) NotifyServer(e ServerEvent) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.writeLine(ServerLine(e), lvsLines)
 }
 
 func vrrpLines(f *FIFO) bool { return f.VRRP }
@@ -291,7 +294,7 @@ func (m *Manager) step(ctx context.Context, wg *sync.WaitGroup) (finished bool, 
 // breakOff ends scripts that are not for a stop, so that those have time.
 func (m *Manager) breakOff() {
 	for t, l := range m.lanes {
-		if r := l.running; r != nil && !last(r.state) {
+		if r := l.running; r != nil && !last(r.state) && !r.final {
 			r.cancel(errStopping)
 		}
 		for _, o := range l.cut() {
@@ -309,7 +312,7 @@ func (m *Manager) startNext(ctx context.Context, wg *sync.WaitGroup, t Target, l
 		return
 	}
 	run, cancel := context.WithCancelCause(ctx)
-	r := &running{hook: h, state: l.current.state, since: time.Now(), cancel: cancel}
+	r := &running{hook: h, state: l.current.state, final: l.current.final, since: time.Now(), cancel: cancel}
 	l.running = r
 	policy, timeout := m.spec.Policy, h.command.Timeout
 	if timeout <= 0 {

@@ -21,7 +21,10 @@ type Spec struct {
 	// Hooks are those of instances and groups; a target that has none is listed
 	// nevertheless, since FIFOs and groups need to know it.
 	Hooks []Hooks
-	FIFOs []FIFO
+	// Servers are the virtual and real servers that have scripts; what is known of
+	// those of others is forgotten.
+	Servers []Target
+	FIFOs   []FIFO
 	// WriteStatesOnReload repeats all states to the FIFOs of VRRP when a Spec
 	// replaces another (fifo_write_vrrp_states_on_reload): groups, then instances.
 	// keepalived 2.2.7 leaves out the instances, its manual does not.

@@ -9,6 +9,10 @@ type Kind uint8
 const (
 	Instance Kind = iota + 1
 	Group
+	// VirtualServer and RealServer are those of load balancing. The names are those
+	// of FIFO lines: "[192.0.2.1]:tcp:80", and the real server before its virtual one.
+	VirtualServer
+	RealServer
 )
 
 func (k Kind) String() string {
@@ -17,11 +21,15 @@ func (k Kind) String() string {
 		return "INSTANCE"
 	case Group:
 		return "GROUP"
+	case VirtualServer:
+		return "VS"
+	case RealServer:
+		return "RS"
 	}
 	return "unknown"
 }
 
-// Target is an instance or a sync group.
+// Target is an instance, a sync group or a server.
 type Target struct {
 	Kind Kind
 	Name string
@@ -29,11 +37,18 @@ type Target struct {
 
 // key is the attribute name of the target in the log.
 func (t Target) key() string {
-	if t.Kind == Group {
+	switch t.Kind {
+	case Group:
 		return "group"
+	case VirtualServer:
+		return "virtual_server"
+	case RealServer:
+		return "real_server"
 	}
 	return "instance"
 }
+
+func (t Target) isServer() bool { return t.Kind == VirtualServer || t.Kind == RealServer }
 
 // State is what a target enters, or what happens to it. String gives
 // keepalived's word.
@@ -63,8 +78,15 @@ const (
 	BackupPriority
 )
 
+// The states of servers.
+const (
+	Up State = iota + 9
+	Down
+)
+
 var stateNames = [...]string{
 	Master: "MASTER", Backup: "BACKUP", Fault: "FAULT", Stop: "STOP", Deleted: "DELETED",
+	Up: "UP", Down: "DOWN",
 	MasterRxLowerPri: "MASTER_RX_LOWER_PRI", MasterPriority: "MASTER_PRIORITY", BackupPriority: "BACKUP_PRIORITY",
 }
 
@@ -76,7 +98,7 @@ func (s State) String() string {
 }
 
 // isState reports whether it is a state rather than an event.
-func (s State) isState() bool { return s >= Master && s <= Deleted }
+func (s State) isState() bool { return s >= Master && s <= Deleted || s == Up || s == Down }
 
 // Event is something that happened to a target. When a group changes, its
 // members come first, as keepalived tells them: the other way round they would

@@ -31,6 +31,8 @@ type Input struct {
 	Tracked []track.Status
 	Parts   map[string][]track.Part
 	Notify  *notify.Status
+	// Balancing is load balancing; nil for none.
+	Balancing *BalancingInput
 }
 
 // Build makes the document. The instances are those of the configuration, in
@@ -78,6 +80,10 @@ func Build(in *Input) *Document {
 	d.addGroups(in.Config.Groups)
 	if in.Notify != nil {
 		d.addNotify(in.Notify, in.Config)
+	}
+	d.Balancing = Balancing{VirtualServers: []VirtualServer{}}
+	if in.Balancing != nil {
+		d.Balancing = Balance(in.Balancing)
 	}
 	d.OK = d.judge()
 	return d

@@ -34,6 +34,8 @@ type Document struct {
 	Tracked []Tracked `json:"tracked"`
 	Groups  []Group   `json:"groups"`
 	Notify  Notify    `json:"notify"`
+	// Balancing is load balancing.
+	Balancing Balancing `json:"balancing"`
 }
 
 // Daemon is the main process.
@@ -69,7 +71,8 @@ type Reload struct {
 	Problems []Problem `json:"problems,omitempty"`
 	// Warnings are other things to know, such as keys that need a restart.
 	Warnings []string `json:"warnings,omitempty"`
-	// Added, Changed and Removed name instances; Unchanged counts the others.
+	// Added, Changed and Removed name instances and virtual servers; Unchanged counts
+	// the others.
 	Added     []string `json:"added,omitempty"`
 	Changed   []string `json:"changed,omitempty"`
 	Removed   []string `json:"removed,omitempty"`

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -20,13 +21,28 @@ const (
 	// KindStandby is an instance that is held back, takes part again, or is held
 	// back while no master is heard.
 	KindStandby = "standby"
+	// KindServer is a real server that came up or went down, a virtual server that
+	// gained or lost its quorum, or something that was said of a server by hand.
+	KindServer = "server"
 )
+
+// Level is the word for the level of an event.
+func Level(l slog.Level) string { return strings.ToLower(l.String()) }
 
 // Moved is the answer to `hakeep standby` and `hakeep resume`.
 type Moved struct {
 	// Instances are those that it is about, with the other members of their sync
 	// groups.
 	Instances []string `json:"instances"`
+}
+
+// ServerAnswer is the answer to `hakeep server`.
+type ServerAnswer struct {
+	VirtualServer string `json:"virtual_server"`
+	// RealServer is the server as it is now.
+	RealServer RealServer `json:"real_server"`
+	// Warning says what to know, such as that the kernel was not told yet.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Upgrade is the answer to `hakeep upgrade`.
@@ -46,11 +62,15 @@ type Event struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
 	// Kind is "transition", "group", "priority", "notice", "lower-priority-master",
-	// "address", "log", "reload", "elector", "daemon" or "standby".
+	// "address", "log", "reload", "elector", "daemon", "standby" or "server".
 	Kind string `json:"kind"`
 	// Level is "info", "warn" or "error".
 	Level    string `json:"level"`
 	Instance string `json:"instance,omitempty"`
+	// VirtualServer and RealServer are of a server; Reason is then "server-up",
+	// "server-down", "quorum-up", "quorum-down", "check-up", "check-down" or "by-hand".
+	VirtualServer string `json:"virtual_server,omitempty"`
+	RealServer    string `json:"real_server,omitempty"`
 	// Group is the sync group whose transition this is.
 	Group string `json:"group,omitempty"`
 	// From, To, Why and Priority are of a transition; To and Priority also of a
@@ -97,9 +117,14 @@ func (e *Event) String() string {
 	if e.Level == "warn" || e.Level == "error" {
 		b.WriteString(e.Level + ": ")
 	}
-	if e.Instance != "" {
+	switch {
+	case e.Instance != "":
 		b.WriteString(e.Instance + ": ")
-	} else if e.Interface != "" {
+	case e.VirtualServer != "" && e.RealServer != "":
+		b.WriteString(e.VirtualServer + ", " + e.RealServer + ": ")
+	case e.VirtualServer != "":
+		b.WriteString(e.VirtualServer + ": ")
+	case e.Interface != "":
 		b.WriteString(e.Interface + ": ")
 	}
 	switch e.Kind {
@@ -115,6 +140,9 @@ func (e *Event) String() string {
 	case string(wire.EventLowerPriority):
 		b.WriteString("master of lower priority heard")
 		e.from(&b)
+	case KindServer:
+		b.WriteString(e.Text)
+		return b.String()
 	default:
 		b.WriteString(e.Kind)
 		if e.Reason != "" {

@@ -11,20 +11,24 @@ import (
 const (
 	kindInstance = "instance"
 	kindGroup    = "group"
+	kindVirtual  = "virtual_server"
+	kindReal     = "real_server"
 )
 
 // Notify is whom transitions are told to.
 type Notify struct {
-	// Targets are the instances and groups that have notify scripts, or had.
+	// Targets are the instances, groups and servers that have notify scripts, or had;
+	// servers from the first run on.
 	Targets []NotifyTarget `json:"targets"`
 	FIFOs   []NotifyFIFO   `json:"fifos"`
 	// Mail is absent while none is configured.
 	Mail *NotifyMail `json:"mail,omitempty"`
 }
 
-// NotifyTarget tells of the scripts of an instance or group.
+// NotifyTarget tells of the scripts of an instance, group or server.
 type NotifyTarget struct {
-	// Kind is "instance" or "group".
+	// Kind is "instance", "group", "virtual_server" or "real_server"; the names of
+	// the last two are those of FIFO lines.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	// State is the last one that was told.
@@ -134,8 +138,13 @@ func notifyTarget(s *notify.TargetStatus) NotifyTarget {
 		Kind: kindInstance, Name: s.Target.Name, Waiting: s.Waiting,
 		Runs: s.Runs, Failures: s.Failures, Skipped: s.Skipped, Limited: s.Limited,
 	}
-	if s.Target.Kind == notify.Group {
+	switch s.Target.Kind {
+	case notify.Group:
 		t.Kind = kindGroup
+	case notify.VirtualServer:
+		t.Kind = kindVirtual
+	case notify.RealServer:
+		t.Kind = kindReal
 	}
 	if s.State != 0 {
 		t.State = s.State.String()

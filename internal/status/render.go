@@ -39,6 +39,7 @@ func Render(w io.Writer, d *Document, o RenderOptions) error {
 			hidden = true
 		}
 	}
+	r.balancing(o.Details)
 	r.around(o.Details)
 	r.links()
 	if hidden {

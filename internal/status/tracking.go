@@ -181,4 +181,5 @@ func (d *Document) onlyAround(name string) {
 	d.Notify.Targets = slices.DeleteFunc(slices.Clone(d.Notify.Targets), func(t NotifyTarget) bool {
 		return !(t.Kind == kindInstance && t.Name == name || t.Kind == kindGroup && t.Name == group)
 	})
+	d.Balancing = Balancing{VirtualServers: []VirtualServer{}}
 }

@@ -140,6 +140,11 @@ func (m *Manager) Apply(s Specs) error {
 			}
 		}
 	}
+	for _, name := range s.KeepFiles {
+		if id := (ID{KindFile, name}); users[id] == nil {
+			users[id] = []string{}
+		}
+	}
 	m.instances = instances
 	m.adopt(s, users)
 	m.applied = true
@@ -317,6 +322,18 @@ func (m *Manager) Report(check string, ok bool, detail string) {
 	}
 	t.status.Result = detail
 	m.set(t, Outcome{Known: true, OK: ok}, detail)
+}
+
+// Value is the number in a tracked file, as it was read last; ok is false while
+// there is none.
+func (m *Manager) Value(name string) (value int64, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.trackers[ID{KindFile, name}]
+	if t == nil || !t.outcome.Known {
+		return 0, false
+	}
+	return int64(t.outcome.Value), true
 }
 
 // fileRead takes what a tracked file holds.

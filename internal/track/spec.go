@@ -156,6 +156,9 @@ type Specs struct {
 	Processes []Process
 	Checks    []Check
 	Instances []Instance
+	// KeepFiles are names of Files that are watched although no instance may track
+	// them; see [Manager.Value].
+	KeepFiles []string
 }
 
 // validate finds what the configuration's own rules exclude: a mistake of the
