@@ -162,6 +162,9 @@ func reasonCounts(counts *[vrrp.NumReasons]uint64) map[string]uint64 {
 
 // discarded counts a packet that was thrown away, and tells of it now and then.
 func (l *loop) discarded(now time.Duration, m *member, a *vrrp.Action) {
+	if a.Reason == vrrp.ReasonStartup && l.stopping {
+		return // that somebody else is master now is what a leaving one waits for
+	}
 	if m != nil {
 		l.notice(now, m, a)
 		return
