@@ -79,7 +79,7 @@ func run(ctx context.Context, s settings, only string) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, settings) error
-	}{{"outage", outages}, {"planned", planned}, {"scale", scales}, {"scripts", scripts}}
+	}{{"outage", outages}, {"planned", planned}, {"scale", scales}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue

@@ -18,8 +18,8 @@ type family struct {
 }
 
 var families = []family{
-	{"IPv4", vrouter{51, []string{"192.0.2.10/24"}}, "192.0.2.10"},
-	{"IPv6", vrouter{51, []string{"fe80::10/64", "2001:db8::10/64"}}, "2001:db8::10"},
+	{"IPv4", vrouter{vrid: 51, addrs: []string{"192.0.2.10/24"}}, "192.0.2.10"},
+	{"IPv6", vrouter{vrid: 51, addrs: []string{"fe80::10/64", "2001:db8::10/64"}}, "2001:db8::10"},
 }
 
 // outages measures the death of the master's machine: its switch port goes dead

@@ -49,6 +49,8 @@ type pair struct {
 	portA, portB *lab.Port
 	onA, onB     daemon
 	dir          string
+	// more are further links, eth1 and on, between the same hosts.
+	more []*lab.LAN
 }
 
 func newPair(s settings, k kind) (*pair, error) {
@@ -101,12 +103,62 @@ func (p *pair) close() {
 	if p.lan != nil {
 		p.lan.Close()
 	}
+	for _, l := range p.more {
+		l.Close()
+	}
+}
+
+// link is the name of an interface by number.
+func link(n int) string { return fmt.Sprintf("eth%d", n) }
+
+// addLinks makes further links until there are n; link i has 10.(200+i).0.0/16.
+func (p *pair) addLinks(n int) error {
+	for i := 1; i < n; i++ {
+		lan, err := lab.NewLAN(fmt.Sprintf("lan%d", i))
+		if err != nil {
+			return err
+		}
+		p.more = append(p.more, lan)
+		for _, h := range []struct {
+			ns *lab.Namespace
+			n  byte
+		}{{p.client, 100}, {p.a, 1}, {p.b, 2}} {
+			addr := netip.AddrFrom4([4]byte{10, 200 + byte(i), 0, h.n})
+			if _, err := lan.Attach(h.ns, link(i), netip.PrefixFrom(addr, 16)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // vrouter is one virtual router of a configuration.
 type vrouter struct {
 	vrid  int
 	addrs []string
+	// link is the number of its interface, excluded are addresses that are not
+	// advertised.
+	link     int
+	excluded []string
+}
+
+// name is that of the instance.
+func (r *vrouter) name() string {
+	if r.link == 0 {
+		return fmt.Sprintf("VI_%d", r.vrid)
+	}
+	return fmt.Sprintf("VI_%d_%d", r.link, r.vrid)
+}
+
+// manyRouters are n virtual routers with an address each, 255 to a link.
+func manyRouters(n int) (list []vrouter, links int) {
+	for i := range n {
+		r := vrouter{vrid: 1 + i%255, link: i / 255}
+		r.addrs = []string{fmt.Sprintf("10.%d.1.%d/32", 100+r.link, r.vrid)}
+		list = append(list, r)
+		links = r.link + 1
+	}
+	return list, links
 }
 
 // start starts the program on both routers; router a is the better one.
@@ -128,8 +180,11 @@ func (p *pair) launch(s settings, ns *lab.Namespace, name string, priority int, 
 func toml(routers []vrouter, priority int, interval time.Duration) string {
 	var b strings.Builder
 	for _, r := range routers {
-		fmt.Fprintf(&b, "[[vrrp_instance]]\nname = \"VI_%d\"\ninterface = \"eth0\"\nvirtual_router_id = %d\npriority = %d\nadvert_int = \"%dms\"\nvirtual_ipaddress = [\"%s\"]\n",
-			r.vrid, r.vrid, priority, interval.Milliseconds(), strings.Join(r.addrs, `", "`))
+		fmt.Fprintf(&b, "[[vrrp_instance]]\nname = %q\ninterface = %q\nvirtual_router_id = %d\npriority = %d\nadvert_int = \"%dms\"\nvirtual_ipaddress = [\"%s\"]\n",
+			r.name(), link(r.link), r.vrid, priority, interval.Milliseconds(), strings.Join(r.addrs, `", "`))
+		if len(r.excluded) > 0 {
+			fmt.Fprintf(&b, "virtual_ipaddress_excluded = [\"%s\"]\n", strings.Join(r.excluded, `", "`))
+		}
 	}
 	return b.String()
 }
@@ -138,8 +193,12 @@ func conf(routers []vrouter, priority int, interval time.Duration) string {
 	var b strings.Builder
 	b.WriteString("global_defs {\n vrrp_version 3\n}\n")
 	for _, r := range routers {
-		fmt.Fprintf(&b, "vrrp_instance VI_%d {\n interface eth0\n virtual_router_id %d\n priority %d\n advert_int %g\n virtual_ipaddress {\n  %s\n }\n}\n",
-			r.vrid, r.vrid, priority, interval.Seconds(), strings.Join(r.addrs, "\n  "))
+		fmt.Fprintf(&b, "vrrp_instance %s {\n interface %s\n virtual_router_id %d\n priority %d\n advert_int %g\n virtual_ipaddress {\n  %s\n }\n",
+			r.name(), link(r.link), r.vrid, priority, interval.Seconds(), strings.Join(r.addrs, "\n  "))
+		if len(r.excluded) > 0 {
+			fmt.Fprintf(&b, " virtual_ipaddress_excluded {\n  %s\n }\n", strings.Join(r.excluded, "\n  "))
+		}
+		b.WriteString("}\n")
 	}
 	return b.String()
 }
@@ -149,7 +208,7 @@ func (p *pair) await(ctx context.Context, a, b string, routers []vrouter) error 
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	for _, r := range routers {
-		name := fmt.Sprintf("VI_%d", r.vrid)
+		name := r.name()
 		if err := p.onA.WaitState(ctx, name, a); err != nil {
 			return fmt.Errorf("router a: %w\n%s", err, tail(p.onA))
 		}

@@ -23,7 +23,7 @@ func scales(ctx context.Context, s settings) error {
 	const n, interval = 250, 10 * time.Millisecond
 	var routers []vrouter
 	for i := 1; i <= n; i++ {
-		routers = append(routers, vrouter{i, []string{fmt.Sprintf("10.1.0.%d/32", i)}})
+		routers = append(routers, vrouter{vrid: i, addrs: []string{fmt.Sprintf("10.1.0.%d/32", i)}})
 	}
 	fmt.Printf("\n%d instances at %v for %v, then beside 16 busy loops for %v\n\n", n, interval, s.scale, s.load)
 	fmt.Printf("| program | adverts/s | CPU master | CPU backup | µs per advert sent | PSS master | false takeovers | beside busy loops |\n|---|---|---|---|---|---|---|---|\n")

@@ -169,7 +169,7 @@ func (p *pair) launchScripts(s settings, n int) (daemon, error) {
 			fmt.Fprintf(&scripts, "[[vrrp_script]]\nname = \"s%d\"\nscript = %q\ninterval = \"1s\"\nweight = -1\n", i, path)
 			fmt.Fprintf(&names, "\"s%d\", ", i)
 		}
-		text := "[global_defs]\nscript_user = \"root\"\n" + scripts.String() + toml([]vrouter{{51, []string{"192.0.2.10/24"}}}, 150, scriptAdverts)
+		text := "[global_defs]\nscript_user = \"root\"\n" + scripts.String() + toml([]vrouter{{vrid: 51, addrs: []string{"192.0.2.10/24"}}}, 150, scriptAdverts)
 		if n > 0 {
 			text += "track_script = [" + names.String() + "]\n"
 		}
@@ -179,7 +179,7 @@ func (p *pair) launchScripts(s settings, n int) (daemon, error) {
 		fmt.Fprintf(&scripts, "vrrp_script s%d {\n script %s\n interval 1\n weight -1\n}\n", i, path)
 		fmt.Fprintf(&names, "  s%d\n", i)
 	}
-	text = strings.Replace(conf([]vrouter{{51, []string{"192.0.2.10/24"}}}, 150, scriptAdverts), "vrrp_instance VI_51 {",
+	text = strings.Replace(conf([]vrouter{{vrid: 51, addrs: []string{"192.0.2.10/24"}}}, 150, scriptAdverts), "vrrp_instance VI_51 {",
 		scripts.String()+"vrrp_instance VI_1 {\n track_script {\n"+names.String()+" }\n", 1)
 	text = strings.Replace(text, "vrrp_version 3\n", "vrrp_version 3\n script_user root\n", 1)
 	if n == 0 {
