@@ -28,6 +28,9 @@ const (
 	// AnnounceLower asks for them to be announced because a master of lower
 	// priority was heard (garp_lower_prio_*).
 	AnnounceLower
+	// AnnounceGroup asks for them to be announced in the same way because another
+	// member of the sync group heard a master of lower priority.
+	AnnounceGroup
 	// Accepted tells of an advert that passed all checks.
 	Accepted
 	// Discarded tells of a packet that failed the check Reason. ID is 0 when no
@@ -51,7 +54,7 @@ const (
 
 var actionNames = [...]string{
 	SendAdvert: "send-advert", Transition: "transition", Install: "install", Remove: "remove", Linger: "linger", AnnounceAgain: "announce-again",
-	Announce: "announce", AnnounceLower: "announce-lower", Accepted: "accepted", Discarded: "discarded",
+	Announce: "announce", AnnounceLower: "announce-lower", AnnounceGroup: "announce-group", Accepted: "accepted", Discarded: "discarded",
 	PriorityChanged: "priority-changed", GroupTransition: "group-transition", Noted: "noted", Added: "added", Deleted: "deleted", SourceChanged: "source-changed",
 }
 

@@ -88,7 +88,7 @@ func Restore(s *RouterState) *Router {
 		}
 	}
 	for _, g := range s.Groups {
-		r.groups = append(r.groups, group{name: g.Name, state: g.State})
+		r.groups = append(r.groups, group{name: g.Name, state: g.State, healed: longAgo})
 	}
 	r.reindex(nil)
 	r.heapify()

@@ -30,7 +30,9 @@ func (r *Router) Fingerprint(b []byte, now time.Duration) []byte {
 	}
 	b = append(b, 0xff)
 	for i := range r.groups {
-		b = append(b, byte(r.groups[i].state))
+		g := &r.groups[i]
+		b = append(b, byte(g.state))
+		b = appendMoment(b, g.healed, now, r.groupGap(g))
 	}
 	for i := range r.instances {
 		b = r.instances[i].fingerprint(b, now)

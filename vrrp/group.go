@@ -12,10 +12,13 @@ type group struct {
 	name    string
 	members []int // indices of instances, never changed in place
 	state   State
+	// healed is when the members were announced last because one of them heard a
+	// master of lower priority.
+	healed time.Duration
 }
 
-// groupOf returns the members of a sync group; none for the empty name.
-func (r *Router) groupOf(name string) []int {
+// groupNamed returns a sync group, nil if there is none, as for the empty name.
+func (r *Router) groupNamed(name string) *group {
 	if name == "" {
 		return nil
 	}
@@ -23,7 +26,15 @@ func (r *Router) groupOf(name string) []int {
 	if !ok {
 		return nil
 	}
-	return r.groups[at].members
+	return &r.groups[at]
+}
+
+// groupOf returns the members of a sync group.
+func (r *Router) groupOf(name string) []int {
+	if g := r.groupNamed(name); g != nil {
+		return g.members
+	}
+	return nil
 }
 
 // regroup builds the groups from the instances' parameters. A group that goes on
@@ -37,10 +48,10 @@ func (r *Router) regroup(params []*Params) {
 	}
 	var groups []group
 	for name, list := range members {
-		g := group{name: name, members: list, state: Init}
+		g := group{name: name, members: list, state: Init, healed: longAgo}
 		for _, old := range r.groups {
 			if old.name == name {
-				g.state = old.state
+				g.state, g.healed = old.state, old.healed
 			}
 		}
 		groups = append(groups, g)
@@ -104,6 +115,33 @@ func (r *Router) pullToBackup(in *instance, now time.Duration) {
 		}
 		r.fix(i)
 	}
+}
+
+// healGroup announces what the other members of the group of a master hold, which
+// has heard a master of lower priority. That router gives up the whole group when
+// it hears one better master, so for the other members it may never be heard, and
+// neighbours would go on looking for their addresses there. Members that listen
+// stay silent. However many members hear it, all are announced once in the bound
+// on announcements.
+func (r *Router) healGroup(in *instance, now time.Duration) {
+	g := r.groupNamed(in.p.SyncGroup)
+	if g == nil || now-g.healed < r.groupGap(g) {
+		return
+	}
+	g.healed = now
+	for _, i := range g.members {
+		if m := &r.instances[i]; m != in && m.state == Master && !m.unsure(now) {
+			r.emit(Action{Kind: AnnounceGroup, ID: m.id})
+		}
+	}
+}
+
+// groupGap is announceGap for a whole group: that of its slowest member.
+func (r *Router) groupGap(g *group) (gap time.Duration) {
+	for _, i := range g.members {
+		gap = max(gap, announceGap(r.instances[i].p.Interval))
+	}
+	return gap
 }
 
 // spreadFaults gives each member of a group FaultGroup while another one has a

@@ -281,3 +281,38 @@ func TestTrackInterface(t *testing.T) {
 		})
 	}
 }
+
+// TestGroupHealsTogether: after a partition the loser gives up the whole group when
+// it hears the better master of one member, so that member alone hears it. The
+// neighbours of the others' addresses have to be told too.
+func TestGroupHealsTogether(t *testing.T) {
+	t.Parallel()
+	r, a, _ := newGroup(t, 200)
+	now := time.Duration(0)
+	for ; states(r) != [2]State{Master, Master}; now += 100 * ms {
+		r.Step(now, Timeout{})
+	}
+	for range 100 { // what is left of the start
+		now += 100 * ms
+		r.Step(now, Timeout{})
+	}
+	for _, step := range []struct {
+		after       time.Duration
+		heard, rest int // how often each is announced
+	}{{0, 1, 1}, {100 * ms, 0, 0}, {second, 1, 1}} {
+		now += step.after
+		told := map[ActionKind]int{}
+		actions := append(hearOn(r, now, a, 2, "192.0.2.9", 100), r.Step(now, Timeout{})...)
+		for _, act := range actions {
+			if act.Kind == AnnounceLower && act.ID == r.instances[0].id || act.Kind == AnnounceGroup && act.ID == r.instances[1].id {
+				told[act.Kind]++
+			}
+		}
+		if told[AnnounceLower] != step.heard || told[AnnounceGroup] != step.rest {
+			t.Errorf("after %v: announced %v, want %d and %d", step.after, told, step.heard, step.rest)
+		}
+	}
+	if states(r) != [2]State{Master, Master} {
+		t.Errorf("states %v", states(r))
+	}
+}

@@ -145,6 +145,7 @@ func (in *instance) heal(r *Router, now time.Duration) {
 func (in *instance) announceLower(r *Router, now time.Duration) {
 	in.announced, in.reannounce = now, Forever
 	r.emit(Action{Kind: AnnounceLower, ID: in.id})
+	r.healGroup(in, now)
 }
 
 // late reports whether the last advert is so long ago that even the best backup

@@ -94,6 +94,8 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 		case vrrp.AnnounceLower:
 			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)
 			l.journal.add(wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: m.inst.Params.Name, Peer: m.lastPeer})
+		case vrrp.AnnounceGroup:
+			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)
 		case vrrp.Accepted:
 			m.accepted(now, a)
 		case vrrp.Noted:

@@ -320,7 +320,7 @@ func (s *search) step(n *modelState, i int, ev vrrp.Event) {
 			h.installing = true
 		case vrrp.Remove:
 			s.removed(n, i)
-		case vrrp.Announce, vrrp.AnnounceLower:
+		case vrrp.Announce, vrrp.AnnounceLower, vrrp.AnnounceGroup:
 			n.owner, n.knows = i, false
 		}
 	}

@@ -81,6 +81,7 @@ type seat struct {
 	answerBy  time.Duration    // an advert is owed, 0 for none
 	lowerBy   time.Duration    // an announcement is owed
 	lowered   time.Duration    // when the last announcement of that kind was
+	healed    time.Duration    // and the last one that another member of the group asked for
 	duty      time.Duration    // world time: when it last had to announce
 	listens   time.Duration    // world time: until when it listens before it goes on as master
 	lingers   bool             // it keeps the addresses of its former mastership
@@ -376,6 +377,11 @@ func (m *monitor) action(p *process, s *seat, now time.Duration, a *vrrp.Action)
 		}
 	case vrrp.AnnounceLower:
 		m.announcesLower(s, now)
+	case vrrp.AnnounceGroup:
+		if s.healed != 0 && now-s.healed < lowerGap(s.p) && s.changed < s.healed {
+			m.fail(InvAnnounceRate, s, "announces for its group twice within %v", now-s.healed)
+		}
+		s.healed = now
 	case vrrp.Deleted:
 		s.vr.seats = slices.DeleteFunc(s.vr.seats, func(o *seat) bool { return o == s })
 		delete(p.seats, s.id)

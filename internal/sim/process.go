@@ -273,7 +273,7 @@ func (p *process) act(now time.Duration, a *vrrp.Action) {
 		p.announceInstalled(now, id, m, arp.CauseMaster)
 	case vrrp.AnnounceAgain:
 		p.announceInstalled(now, id, m, arp.CauseRefresh)
-	case vrrp.AnnounceLower:
+	case vrrp.AnnounceLower, vrrp.AnnounceGroup:
 		p.sched.Begin(now, id, arp.CauseLowerPriority, m.inst.Announce, nil)
 	case vrrp.Deleted:
 		delete(p.members, a.ID)
