@@ -219,7 +219,6 @@ file = "/b"`, "")))
 
 // plainBalancing takes lines out of virtual servers, and shows their passwords.
 func plainBalancing(c *Config) {
-	c.TLS.CA += c.TLS.Password
 	c.VirtualServers = slices.Clone(c.VirtualServers)
 	for i := range c.VirtualServers {
 		v := &c.VirtualServers[i]
@@ -234,10 +233,6 @@ func plainBalancing(c *Config) {
 			r.Checkers.MySQL = slices.Clone(r.Checkers.MySQL)
 			for k := range r.Checkers.MySQL {
 				r.Checkers.MySQL[k].Login.User += r.Checkers.MySQL[k].Login.Password
-			}
-			r.Checkers.PGSQL = slices.Clone(r.Checkers.PGSQL)
-			for k := range r.Checkers.PGSQL {
-				r.Checkers.PGSQL[k].Login.User += r.Checkers.PGSQL[k].Login.Password
 			}
 		}
 	}

@@ -161,11 +161,6 @@ func (v HTTPVersion) String() string { return wordOf("HTTP version", v, httpVers
 
 func httpVersionWords() []string { return []string{"1.0", "1.0C", "1.1", "2"} }
 
-// String returns any, primary or replica.
-func (r Role) String() string { return wordOf("role", r, roleWords()...) }
-
-func roleWords() []string { return []string{"any", "primary", "replica"} }
-
 // String returns keepalived's word: TCP, UDP or SCTP.
 func (p Protocol) String() string {
 	for word, q := range protocols() {

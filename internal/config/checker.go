@@ -64,10 +64,11 @@ type HTTPCheck struct {
 	TLS bool
 	// Version is what is spoken (http_protocol).
 	Version HTTPVersion
-	// ServerName is the name sent by SNI (enable_sni, sni_name); empty for none. It
-	// is the name that the certificate has to have with Verify; without it that is
-	// the server's address.
+	// ServerName is the name sent by SNI (sni_name); if it is empty, SNI sends the
+	// Host of each page (enable_sni). It is also the name that the certificate has to
+	// have with Verify; without a name that is the server's address.
 	ServerName string
+	SNI        bool
 	// Verify checks the certificate of the server (tls_verify); keepalived never
 	// does.
 	Verify bool
@@ -100,11 +101,13 @@ type URLCheck struct {
 	// Digest is the MD5 of the body in lower case hexadecimal, or empty.
 	Digest string
 	// Regex is what the body has to match, or with RegexNoMatch must not; empty for
-	// nothing. It is in the syntax of package regexp, options included.
+	// nothing. Its syntax is that of package regexp, and RegexOptions are PCRE's
+	// words (regex_options).
 	Regex        string
 	RegexNoMatch bool
-	// RegexMin and RegexMax are the offsets in the body between which a match has
-	// to begin; a RegexMax of 0 is no bound.
+	RegexOptions []string
+	// RegexMin is where in the body a match may begin at the earliest, RegexMax
+	// where it no longer may; a RegexMax of 0 is no bound.
 	RegexMin, RegexMax int
 	// TLSCompliant fails if the server does not end TLS in order.
 	TLSCompliant bool
@@ -191,45 +194,29 @@ type GRPCCheck struct {
 	Service string
 }
 
-// Role is what a database has to be for its checker to pass.
-type Role uint8
-
-const (
-	// RoleAny is whatever answers.
-	RoleAny Role = iota + 1
-	// RolePrimary takes writes.
-	RolePrimary
-	// RoleReplica does not.
-	RoleReplica
-)
-
-// RedisCheck sends PING (REDIS_CHECK), and asks for ROLE unless that is RoleAny.
+// RedisCheck sends PING (REDIS_CHECK), after a login if there is a password. A user
+// has a password.
 type RedisCheck struct {
 	Probe
 	Secure
 	Login Login
-	Role  Role
 }
 
-// MySQLCheck waits for the greeting (MYSQL_CHECK); with a user it logs in, and asks
-// for read_only unless Role is RoleAny.
+// MySQLCheck waits for the greeting (MYSQL_CHECK), and with a user logs in. TLS,
+// password and database need a user.
 type MySQLCheck struct {
 	Probe
 	Secure
 	Login    Login
 	Database string
-	Role     Role
 }
 
-// PGSQLCheck asks whether PostgreSQL speaks TLS, which it answers without a login
-// (PGSQL_CHECK); with a user it logs in, and asks for pg_is_in_recovery unless Role
-// is RoleAny.
+// PGSQLCheck begins a connection, without a password (PGSQL_CHECK). User and
+// Database are said to the server; empty for hakeep and the user's.
 type PGSQLCheck struct {
 	Probe
 	Secure
-	Login    Login
-	Database string
-	Role     Role
+	User, Database string
 }
 
 // logins are those of all checkers, in a fixed order.
@@ -240,9 +227,6 @@ func (c *Checkers) logins() []Login {
 	}
 	for i := range c.MySQL {
 		all = append(all, c.MySQL[i].Login)
-	}
-	for i := range c.PGSQL {
-		all = append(all, c.PGSQL[i].Login)
 	}
 	return all
 }

@@ -115,30 +115,33 @@ func (b *block) secure() Secure {
 
 // login reads who a checker says it is.
 func (b *block) login() Login {
-	l := Login{User: b.text("user"), Password: b.text("password")}
+	l := Login{User: b.name("user"), Password: b.text("password")}
 	b.d.secretAt(b, "password")
-	for _, key := range []string{"user", "password"} {
-		v := b.text(key)
-		if b.has(key) && (v == "" || strings.ContainsRune(v, 0)) {
-			b.errorf(key, "is empty, or has a NUL byte in it")
-		}
+	if p := b.text("password"); b.has("password") && (p == "" || strings.ContainsRune(p, 0)) {
+		b.errorf("password", "is empty, or has a NUL byte in it")
 	}
-	needs := b.kind != BlockRedisCheck && l.User == "" && !b.wrong("user")
-	if needs {
-		for _, key := range []string{"password", "role", "database"} {
-			if b.given[key] != nil {
-				b.errorf(key, "needs a login; add user")
-			}
+	if b.kind == BlockRedisCheck {
+		if l.User != "" && b.given["password"] == nil {
+			b.errorf("user", "has no password; add it")
+		}
+		return l
+	}
+	for _, key := range []string{"password", "database", "tls"} {
+		if b.given[key] != nil && b.given["user"] == nil && (key != "tls" || b.flag("tls")) {
+			b.errorf(key, "needs a login; add user")
 		}
 	}
 	return l
 }
 
-// database reads where to log in to.
-func (b *block) database() string {
-	name := b.text("database")
-	if b.has("database") && (name == "" || strings.ContainsRune(name, 0)) {
-		b.errorf("database", "is empty, or has a NUL byte in it")
+// name reads a name of a user or a database.
+func (b *block) name(key string) string {
+	name := b.text(key)
+	if b.has(key) && (name == "" || strings.ContainsRune(name, 0)) {
+		b.errorf(key, "is empty, or has a NUL byte in it")
+	}
+	if !b.has(key) {
+		return ""
 	}
 	return name
 }

@@ -44,7 +44,6 @@ func (c *Config) Digest() string {
 		plain.Passwords = append(plain.Passwords, []byte(in.Auth.Password))
 		in.Line = 0
 	}
-	plain.Passwords = append(plain.Passwords, []byte(c.TLS.Password))
 	for i := range c.VirtualServers {
 		for j := range c.VirtualServers[i].Servers {
 			for _, l := range c.VirtualServers[i].Servers[j].Checkers.logins() {

@@ -356,7 +356,7 @@ func webCases() []keywordCase {
 		if kind == "SSL_GET" {
 			cases = append(cases,
 				web("enable_sni", "enable_sni = true\nvirtualhost = \"www.example.com:8443\"", func(h *HTTPCheck) {
-					h.ServerName, h.URLs[0].Host = "www.example.com", "www.example.com:8443"
+					h.SNI, h.URLs[0].Host = true, "www.example.com:8443"
 				}),
 				web("sni_name", `sni_name = "www.example.com"`, func(h *HTTPCheck) { h.ServerName = "www.example.com" }),
 				web("tls_compliant", `tls_compliant = true`, func(h *HTTPCheck) { h.URLs[0].TLSCompliant = true }),
@@ -382,8 +382,9 @@ func webCases() []keywordCase {
 		url("virtualhost", root+`virtualhost = "a.example.com"`, func(u *URLCheck) { u.Host = "a.example.com" }),
 		url("regex", root+`regex = "ok+"`, func(u *URLCheck) { u.Regex = "ok+" }),
 		url("regex_no_match", root+`regex = "ok", regex_no_match = true`, func(u *URLCheck) { u.Regex, u.RegexNoMatch = "ok", true }),
-		url("regex_options", root+`regex = "o.k", regex_options = ["caseless", "dotall"]`, func(u *URLCheck) { u.Regex = "(?is)o.k" }),
-		url("regex_options", root+`regex = "o.k", regex_options = ["literal", "anchored"]`, func(u *URLCheck) { u.Regex = `\A(?:o\.k)` }),
+		url("regex_options", root+`regex = "o.k", regex_options = ["caseless", "dotall"]`, func(u *URLCheck) {
+			u.Regex, u.RegexOptions = "o.k", []string{"caseless", "dotall"}
+		}),
 		url("regex_min_offset", root+`regex = "ok", regex_min_offset = 5`, func(u *URLCheck) { u.Regex, u.RegexMin = "ok", 5 }),
 		url("regex_max_offset", root+`regex = "ok", regex_max_offset = 5`, func(u *URLCheck) { u.Regex, u.RegexMax = "ok", 5 }),
 		url("tls_compliant", root+`tls_compliant = true`, func(u *URLCheck) { u.TLSCompliant = true }))
@@ -455,37 +456,32 @@ func checkerCases() []keywordCase {
 
 func ownCheckerCases() []keywordCase {
 	var cases []keywordCase
-	secure := func(kind string, put func(c *Checkers, s Secure)) {
+	secure := func(kind, first string, put func(c *Checkers, s Secure)) {
 		with := func(s Secure) func(*Checkers) { return func(c *Checkers) { put(c, s) } }
+		first += "\n"
 		cases = append(cases,
-			check(kind, "tls", "tls = true", with(Secure{TLS: true, Verify: true})),
-			check(kind, "tls_verify", "tls = true\ntls_verify = false", with(Secure{TLS: true})),
-			check(kind, "sni_name", "tls = true\nsni_name = \"db.example.com\"", with(Secure{TLS: true, Verify: true, ServerName: "db.example.com"})))
+			check(kind, "tls", first+"tls = true", with(Secure{TLS: true, Verify: true})),
+			check(kind, "tls_verify", first+"tls = true\ntls_verify = false", with(Secure{TLS: true})),
+			check(kind, "sni_name", first+"tls = true\nsni_name = \"db.example.com\"", with(Secure{TLS: true, Verify: true, ServerName: "db.example.com"})))
 	}
 	plain := Secure{Verify: true}
-	secure("GRPC_CHECK", func(c *Checkers, s Secure) { c.GRPC = []GRPCCheck{{Probe: probe(), Secure: s}} })
-	secure("REDIS_CHECK", func(c *Checkers, s Secure) { c.Redis = []RedisCheck{{Probe: probe(), Secure: s, Role: RoleAny}} })
-	secure("MYSQL_CHECK", func(c *Checkers, s Secure) { c.MySQL = []MySQLCheck{{Probe: probe(), Secure: s, Role: RoleAny}} })
-	secure("PGSQL_CHECK", func(c *Checkers, s Secure) { c.PGSQL = []PGSQLCheck{{Probe: probe(), Secure: s, Role: RoleAny}} })
+	secure("GRPC_CHECK", "", func(c *Checkers, s Secure) { c.GRPC = []GRPCCheck{{Probe: probe(), Secure: s}} })
+	secure("REDIS_CHECK", "", func(c *Checkers, s Secure) { c.Redis = []RedisCheck{{Probe: probe(), Secure: s}} })
+	secure("MYSQL_CHECK", `user = "u"`, func(c *Checkers, s Secure) {
+		c.MySQL = []MySQLCheck{{Probe: probe(), Secure: s, Login: Login{User: "u"}}}
+	})
+	secure("PGSQL_CHECK", "", func(c *Checkers, s Secure) { c.PGSQL = []PGSQLCheck{{Probe: probe(), Secure: s}} })
 	cases = append(cases, check("GRPC_CHECK", "service", `service = "shop.Cart"`, func(c *Checkers) {
 		c.GRPC = []GRPCCheck{{Probe: probe(), Secure: plain, Service: "shop.Cart"}}
 	}))
-	login := func(kind string, put func(c *Checkers, l Login, database string, r Role)) {
-		with := func(l Login, database string, r Role) func(*Checkers) {
-			return func(c *Checkers) { put(c, l, database, r) }
-		}
-		cases = append(cases,
-			check(kind, "user", `user = "u"`, with(Login{User: "u"}, "", RoleAny)),
-			check(kind, "password", "user = \"u\"\npassword = \"p\"", with(Login{User: "u", Password: "p"}, "", RoleAny)),
-			check(kind, "role", "user = \"u\"\nrole = \"replica\"", with(Login{User: "u"}, "", RoleReplica)))
-		if kind != "REDIS_CHECK" {
-			cases = append(cases, check(kind, "database", "user = \"u\"\ndatabase = \"d\"", with(Login{User: "u"}, "d", RoleAny)))
-		}
-	}
-	login("REDIS_CHECK", func(c *Checkers, l Login, _ string, r Role) { c.Redis = []RedisCheck{{probe(), plain, l, r}} })
-	login("MYSQL_CHECK", func(c *Checkers, l Login, d string, r Role) { c.MySQL = []MySQLCheck{{probe(), plain, l, d, r}} })
-	login("PGSQL_CHECK", func(c *Checkers, l Login, d string, r Role) { c.PGSQL = []PGSQLCheck{{probe(), plain, l, d, r}} })
-	return cases
+	return append(cases,
+		check("REDIS_CHECK", "user", "user = \"u\"\npassword = \"p\"", func(c *Checkers) { c.Redis = []RedisCheck{{probe(), plain, Login{"u", "p"}}} }),
+		check("REDIS_CHECK", "password", `password = "p"`, func(c *Checkers) { c.Redis = []RedisCheck{{probe(), plain, Login{"", "p"}}} }),
+		check("MYSQL_CHECK", "user", `user = "u"`, func(c *Checkers) { c.MySQL = []MySQLCheck{{probe(), plain, Login{"u", ""}, ""}} }),
+		check("MYSQL_CHECK", "password", "user = \"u\"\npassword = \"p\"", func(c *Checkers) { c.MySQL = []MySQLCheck{{probe(), plain, Login{"u", "p"}, ""}} }),
+		check("MYSQL_CHECK", "database", "user = \"u\"\ndatabase = \"d\"", func(c *Checkers) { c.MySQL = []MySQLCheck{{probe(), plain, Login{"u", ""}, "d"}} }),
+		check("PGSQL_CHECK", "user", `user = "u"`, func(c *Checkers) { c.PGSQL = []PGSQLCheck{{probe(), plain, "u", ""}} }),
+		check("PGSQL_CHECK", "database", `database = "d"`, func(c *Checkers) { c.PGSQL = []PGSQLCheck{{probe(), plain, "", "d"}} }))
 }
 
 func tlsCases() []keywordCase {
@@ -495,7 +491,6 @@ func tlsCases() []keywordCase {
 	return []keywordCase{
 		t("certificate", `certificate = "/c"`, TLSClient{Certificate: "/c", Key: "/c"}),
 		t("key", "certificate = \"/c\"\nkey = \"/k\"", TLSClient{Certificate: "/c", Key: "/k"}),
-		t("password", "certificate = \"/c\"\npassword = \"p\"", TLSClient{Certificate: "/c", Key: "/c", Password: "p"}),
 		t("ca", `ca = "/a"`, TLSClient{CA: "/a"}),
 	}
 }
@@ -561,9 +556,6 @@ func checkProbes(t *testing.T, r *RealServer) {
 	}
 	for _, x := range c.PGSQL {
 		probes = append(probes, x.Probe)
-		if x.Role != RoleAny && x.Login.User == "" {
-			t.Errorf("pgsql: %+v", x)
-		}
 	}
 	for _, p := range probes {
 		if p.Interval < 10*time.Millisecond || p.Timeout <= 0 || p.Retries < 0 || p.RetryDelay < 0 || p.Addr.Port() == 0 || !p.Addr.IsValid() {

@@ -37,7 +37,7 @@ func checkerDocs() [][2]string {
 		{string(BlockGRPCCheck), "The health service of gRPC says SERVING."},
 		{string(BlockRedisCheck), "Redis answers PING."},
 		{string(BlockMySQLCheck), "MySQL or MariaDB greets, or lets log in."},
-		{string(BlockPGSQLCheck), "PostgreSQL answers, or lets log in."},
+		{string(BlockPGSQLCheck), "PostgreSQL is ready to let somebody in."},
 	}
 }
 
@@ -147,7 +147,7 @@ func webKeywords() []Keyword {
 		{Name: "regex_no_match", Kind: KindBool, Default: "false", Doc: "It must not match."},
 		{Name: "regex_options", Kind: KindStrings, Example: `["caseless"]`, Range: regexRange(), Doc: "Options of the expression."},
 		{Name: "regex_min_offset", Kind: KindInt, Default: "0", Max: 1<<31 - 1, Doc: "Where in the body a match may begin at the earliest."},
-		{Name: "regex_max_offset", Kind: KindInt, Default: "0", Max: 1<<31 - 1, Doc: "Where it may begin at the latest; 0 for anywhere."},
+		{Name: "regex_max_offset", Kind: KindInt, Default: "0", Max: 1<<31 - 1, Doc: "Where it no longer may; 0 for no bound."},
 		{Name: "regex_stack", Kind: KindString, Fate: Warned, Reason: "regular expressions need no stack here"},
 		{Name: "tls_compliant", Kind: KindBool, Default: "<the checker's>", Example: "true", Doc: "Fail if the server does not end TLS in order."},
 	})
@@ -164,8 +164,8 @@ func ownCheckerKeywords() []Keyword {
 	login := []Keyword{
 		{Name: "user", Kind: KindString, Example: `"hakeep_check"`, Doc: "Who to log in as."},
 		{Name: "password", Kind: KindString, Secret: true, Doc: "Password of the user."},
-		{Name: "role", Kind: KindEnum, Default: `"any"`, Words: roleWords(), Doc: "What the server has to be: primary takes writes, replica does not."},
 	}
+	asks := []Keyword{{Name: "user", Kind: KindString, Default: `"hakeep"`, Doc: "Who the checker says it is; no password is sent. If it is written, a server that refuses it is not well."}}
 	database := []Keyword{{Name: "database", Kind: KindString, Default: "<the user's>", Example: `"postgres"`, Doc: "Database to log in to."}}
 	own := func(b Block, rows ...[]Keyword) []Keyword {
 		all := slices.Concat(rows...)
@@ -178,6 +178,6 @@ func ownCheckerKeywords() []Keyword {
 		own(BlockGRPCCheck, secure, []Keyword{{Name: "service", Kind: KindString, Default: `""`, Example: `"shop.Cart"`, Doc: "Whose health is asked for; empty for the server as a whole."}}),
 		own(BlockRedisCheck, secure, login),
 		own(BlockMySQLCheck, secure, login, database),
-		own(BlockPGSQLCheck, secure, login, database),
+		own(BlockPGSQLCheck, secure, asks, database),
 	)
 }

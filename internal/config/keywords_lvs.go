@@ -42,7 +42,7 @@ func tlsKeywords() []Keyword {
 	key.Default = "<the file of certificate>"
 	return fill(BlockSSL, Done, "", []Keyword{
 		file("certificate", "Certificate that checkers show."), key,
-		{Name: "password", Kind: KindString, Secret: true, Doc: "What the key is encrypted with."},
+		{Name: "password", Kind: KindString, Secret: true, Fate: Refused, Reason: "hakeep reads keys without a password only; write one with openssl pkey, readable for root alone"},
 		ca,
 	})
 }

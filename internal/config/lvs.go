@@ -52,18 +52,10 @@ type SyncDaemon struct {
 type TLSClient struct {
 	// Certificate and Key are files that prove who asks; both or none.
 	Certificate, Key string
-	// Password decrypts Key. It is a secret: neither String nor JSON show it.
-	Password string `json:"-"`
 	// CA is a file with the authorities for checkers with Verify; empty for those
 	// of the system.
 	CA string
 }
-
-// String names the files without the password.
-func (t TLSClient) String() string { return t.Certificate + " " + t.Key + " " + t.CA }
-
-// GoString is String, for the verb %#v.
-func (t TLSClient) GoString() string { return "config.TLSClient{" + t.String() + "}" }
 
 // VirtualServer is a service that is balanced.
 type VirtualServer struct {

@@ -131,11 +131,11 @@ func (r *rsDraft) checker(kind Block, b *block) {
 	case BlockGRPCCheck:
 		to.GRPC = append(to.GRPC, GRPCCheck{p, b.secure(), b.text("service")})
 	case BlockRedisCheck:
-		to.Redis = append(to.Redis, RedisCheck{p, b.secure(), b.login(), Role(b.word("role"))})
+		to.Redis = append(to.Redis, RedisCheck{p, b.secure(), b.login()})
 	case BlockMySQLCheck:
-		to.MySQL = append(to.MySQL, MySQLCheck{p, b.secure(), b.login(), b.database(), Role(b.word("role"))})
+		to.MySQL = append(to.MySQL, MySQLCheck{p, b.secure(), b.login(), b.name("database")})
 	case BlockPGSQLCheck:
-		to.PGSQL = append(to.PGSQL, PGSQLCheck{p, b.secure(), b.login(), b.database(), Role(b.word("role"))})
+		to.PGSQL = append(to.PGSQL, PGSQLCheck{p, b.secure(), b.name("user"), b.name("database")})
 	}
 }
 

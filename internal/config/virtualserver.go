@@ -359,8 +359,9 @@ func (v *vsDraft) finishQuorum() {
 	for i := range v.Servers {
 		sum += v.Servers[i].Weight
 	}
+	wrong := slices.ContainsFunc(v.servers, func(r *rsDraft) bool { return !r.Addr.IsValid() || r.b.wrong("weight") })
 	switch {
-	case len(v.Servers) < len(v.servers) && b.d.errors > 0: // some are wrong
+	case wrong || b.wrong("weight"): // the sum is not known
 	case len(v.Servers) > 0 && sum == 0:
 		b.warnf(string(BlockRS), "all servers have weight 0, so none gets connections, and the service is down")
 	case v.Quorum > sum && sum > 0:

@@ -3,9 +3,9 @@ package config
 import (
 	"cmp"
 	"encoding/hex"
-	"regexp"
+	"maps"
+	"regexp/syntax"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -16,33 +16,27 @@ func (b *block) httpCheck(p Probe, secure bool, host string) HTTPCheck {
 	compliant := false
 	if secure {
 		c.Verify, compliant = b.flag("tls_verify"), b.flag("tls_compliant")
-		sni := b.flag("enable_sni")
-		switch c.ServerName = b.host("sni_name", ""); {
-		case c.ServerName != "" && b.has("enable_sni") && !sni:
+		c.SNI, c.ServerName = b.flag("enable_sni"), b.host("sni_name", "")
+		if c.ServerName != "" && b.has("enable_sni") && !c.SNI {
 			b.errorf("enable_sni", "contradicts sni_name in line %d; keep one of them", b.line("sni_name"))
-		case c.ServerName == "" && sni && host == "" && !b.wrong("virtualhost"):
-			b.errorf("enable_sni", `sends no name, because there is none: write virtualhost or sni_name, for example sni_name = "www.example.com"`)
-		case c.ServerName == "" && sni:
-			c.ServerName = withoutPort(host)
 		}
+		c.SNI = c.SNI && c.ServerName == ""
 	}
 	urls := b.d.tables(b, BlockURL)
 	for _, u := range urls {
-		c.URLs = append(c.URLs, u.url(host, secure, compliant))
+		page := u.url(host, secure && c.Version != HTTP2, compliant && c.Version != HTTP2)
+		if c.SNI && page.Host == "" && !u.wrong("virtualhost") && !b.wrong("virtualhost") {
+			u.errorf("virtualhost", `missing, so enable_sni has no name to send; write for example virtualhost = "www.example.com" here or in SSL_GET, or sni_name there`)
+		}
+		c.URLs = append(c.URLs, page)
+	}
+	if compliant && c.Version == HTTP2 {
+		b.warnf("tls_compliant", "has no effect with http_protocol 2, where the connection goes on")
 	}
 	if b.has(string(BlockURL)) && len(urls) == 0 {
 		b.errorf(string(BlockURL), "is empty; write for example url = %s", b.row(string(BlockURL)).example())
 	}
 	return c
-}
-
-// withoutPort takes the port off a Host header.
-func withoutPort(host string) string {
-	name, port, found := strings.Cut(host, ":")
-	if _, err := strconv.ParseUint(port, 10, 16); found && err == nil {
-		return name
-	}
-	return host
 }
 
 // url reads one page.
@@ -66,48 +60,37 @@ func (b *block) url(host string, secure, compliant bool) URLCheck {
 		}
 	}
 	if b.has("tls_compliant") && !secure {
-		b.warnf("tls_compliant", "has no effect in HTTP_GET")
+		b.warnf("tls_compliant", "has no effect without TLS or with http_protocol 2")
 		u.TLSCompliant = false
 	}
 	b.readRegex(&u)
 	return u
 }
 
-// regexFlags are keepalived's options of an expression with those of package
-// regexp; empty for what is always so.
-func regexFlags() map[string]string {
-	return map[string]string{
-		"caseless": "i", "multiline": "m", "dotall": "s", "ungreedy": "U",
-		"anchored": "", "literal": "", "dollar_endonly": "", "utf": "", "never_ucp": "", "no_auto_capture": "", "no_auto_possessify": "",
-		"no_dotstar_anchor": "", "no_start_optimize": "", "never_backslash_c": "",
+// regexFlags are keepalived's options of an expression, PCRE's, with what package
+// regexp has for them. Those without are kept by who matches, or only change what
+// PCRE refuses and how it works.
+func regexFlags() map[string]syntax.Flags {
+	return map[string]syntax.Flags{
+		"caseless": syntax.FoldCase, "dotall": syntax.DotNL, "ungreedy": syntax.NonGreedy,
+		"multiline": 0, "dollar_endonly": 0, "firstline": 0, "auto_callout": 0, "never_backslash_c": 0, "never_ucp": 0, "never_utf": 0,
+		"no_auto_capture": 0, "no_auto_possess": 0, "no_dotstar_anchor": 0, "no_start_optimize": 0, "use_offset_limit": 0, "utf": 0,
 	}
 }
 
-func regexWords() []string {
-	var words []string
-	for w := range regexFlags() {
-		words = append(words, w)
-	}
-	slices.Sort(words)
-	return words
-}
-
-func regexRange() string { return strings.Join(regexWords(), ", ") }
+func regexRange() string { return strings.Join(slices.Sorted(maps.Keys(regexFlags())), ", ") }
 
 // readRegex reads the expression for the body.
 func (b *block) readRegex(u *URLCheck) {
-	flags := ""
-	var options []string
+	flags := syntax.Perl
 	for _, t := range b.texts("regex_options") {
 		f, known := regexFlags()[t.text]
 		if !known {
 			b.d.add(Error, t.line, b.join("regex_options"), "%s is not an option of a regular expression here; allowed: %s", describe(t.text), regexRange())
 			continue
 		}
-		options = append(options, t.text)
-		if !strings.Contains(flags, f) {
-			flags += f
-		}
+		u.RegexOptions = append(u.RegexOptions, t.text)
+		flags |= f
 	}
 	if !b.has("regex") {
 		for _, key := range []string{"regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset"} {
@@ -115,28 +98,19 @@ func (b *block) readRegex(u *URLCheck) {
 				b.warnf(key, "has no effect without regex")
 			}
 		}
+		u.RegexNoMatch, u.RegexOptions, u.RegexMin, u.RegexMax = false, nil, 0, 0
 		return
 	}
-	text := b.text("regex")
-	if slices.Contains(options, "literal") {
-		text = regexp.QuoteMeta(text)
+	u.Regex = b.text("regex")
+	switch _, err := syntax.Parse(u.Regex, flags); {
+	case u.Regex == "":
+		b.errorf("regex", "is empty; write for example regex = %s", b.row("regex").example())
+	case err != nil:
+		b.errorf("regex", "%s is not a regular expression here: %s; allowed: the syntax of RE2, which has no (?=…), (?!…) and \\1",
+			describe(u.Regex), printable(strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
 	}
-	if slices.Contains(options, "anchored") {
-		text = `\A(?:` + text + ")"
-	}
-	if flags != "" {
-		text = "(?" + flags + ")" + text
-	}
-	if _, err := regexp.Compile(text); err != nil || b.text("regex") == "" {
-		why := "it is empty"
-		if err != nil {
-			why = strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-		}
-		b.errorf("regex", "%s is not a regular expression here: %s; allowed: the syntax of RE2, which has no (?=…), (?!…) and \\1", describe(b.text("regex")), printable(why))
-	}
-	u.Regex = text
-	if u.RegexMax != 0 && u.RegexMax < u.RegexMin {
-		b.errorf("regex_max_offset", "%d is less than regex_min_offset (%d), so nothing could match", u.RegexMax, u.RegexMin)
+	if u.RegexMax != 0 && u.RegexMax <= u.RegexMin {
+		b.errorf("regex_max_offset", "%d is not more than regex_min_offset (%d), so nothing could match", u.RegexMax, u.RegexMin)
 	}
 }
 
@@ -146,16 +120,12 @@ func (d *decoder) tlsClient(top *block) TLSClient {
 	if b == nil {
 		return TLSClient{}
 	}
-	t := TLSClient{Certificate: b.path1("certificate"), Key: b.path1("key"), Password: b.text("password"), CA: b.path1("ca")}
-	d.secretAt(b, "password")
+	t := TLSClient{Certificate: b.path1("certificate"), Key: b.path1("key"), CA: b.path1("ca")}
 	switch {
 	case t.Certificate != "":
 		t.Key = cmp.Or(t.Key, t.Certificate)
 	case b.has("key") && b.given["certificate"] == nil:
 		b.errorf("key", "stands without certificate; add the certificate that it belongs to")
-	}
-	if b.has("password") && t.Key == "" && b.given["key"] == nil && b.given["certificate"] == nil {
-		b.warnf("password", "has no effect without certificate")
 	}
 	return t
 }
