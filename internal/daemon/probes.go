@@ -140,7 +140,7 @@ func (tr *prober) services(c *config.Checkers, add func(kind, about string, p *c
 	for i := range c.PGSQL {
 		k := &c.PGSQL[i]
 		add("PGSQL_CHECK", k.Addr.String(), &k.Probe, checks.PgSQL{
-			Address: k.Addr, TLS: tr.tls(&k.Secure), User: k.Login.User, Database: k.Database, Via: via(&k.Probe),
+			Address: k.Addr, TLS: tr.tls(&k.Secure), User: k.User, Database: k.Database, Via: via(&k.Probe),
 		})
 	}
 }
@@ -162,7 +162,7 @@ func via(p *config.Probe) checks.Via {
 }
 
 func (tr *prober) get(c *config.HTTPCheck) checks.Get {
-	g := checks.Get{Address: c.Addr, Protocol: checks.Protocol(c.Version), Via: via(&c.Probe)}
+	g := checks.Get{Address: c.Addr, SNI: c.SNI, Protocol: checks.Protocol(c.Version), Via: via(&c.Probe)}
 	if c.TLS {
 		g.TLS = tr.tls(&config.Secure{TLS: true, Verify: c.Verify, ServerName: c.ServerName})
 	}
@@ -170,7 +170,7 @@ func (tr *prober) get(c *config.HTTPCheck) checks.Get {
 		u := &c.URLs[i]
 		p := checks.Page{
 			Path: u.Path, Host: u.Host, Digest: u.Digest, Regex: u.Regex, Absent: u.RegexNoMatch,
-			MinOffset: u.RegexMin, MaxOffset: u.RegexMax, Compliant: u.TLSCompliant,
+			Options: u.RegexOptions, MinOffset: u.RegexMin, MaxOffset: u.RegexMax, Compliant: u.TLSCompliant,
 		}
 		for _, s := range u.Status {
 			p.Status = append(p.Status, checks.StatusRange{First: int(s.First), Last: int(s.Last)})
