@@ -8,6 +8,9 @@ type Cause uint8
 const (
 	// CauseStartup is the start of the instance, or of the daemon.
 	CauseStartup Cause = iota + 1
+	// CauseResumed is a start so soon after the death of both processes that the
+	// instance goes on as master (ours).
+	CauseResumed
 	// CauseShutdown is the orderly stop of the daemon.
 	CauseShutdown
 	// CauseHigherPriority is an advert with a better priority, or with an equal
@@ -60,6 +63,7 @@ const (
 
 var causeNames = [numCauses]string{
 	CauseStartup:        "startup",
+	CauseResumed:        "resumed",
 	CauseShutdown:       "shutdown",
 	CauseHigherPriority: "higher-priority-backup",
 	CauseMasterTimeout:  "master-timeout",

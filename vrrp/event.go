@@ -62,6 +62,9 @@ type Reconfigure struct {
 	// Standby names instances that are held back from their start on; those that
 	// go on are not concerned.
 	Standby []string
+	// Resume names instances that go on as master if they are new to this router
+	// and nobody can have taken over yet.
+	Resume []Resumed
 }
 
 // AddressTaken says that another program keeps removing an address of this

@@ -38,18 +38,24 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 	}
 	r.instances = append(r.instances, gone...)
 	r.reindex(ev.Instances)
+	resume := r.resumable(now, &ev, match)
 	for i := range ev.Instances {
 		in := &r.instances[i]
 		if match[i] >= 0 {
 			in.change(r, now, ev.Instances[i])
+			continue
+		}
+		r.emit(Action{Kind: Added, ID: in.id, Params: in.p})
+		if resume[in.p.Name] {
+			in.resolve(r, now)
 		} else {
-			r.emit(Action{Kind: Added, ID: in.id, Params: in.p})
 			in.begin(r, now, ev.Start)
 		}
 	}
 	for _, g := range r.groups {
 		r.spreadFaults(g.name, now)
 	}
+	r.resume(now, ev.Start, resume)
 	r.heapify()
 }
 

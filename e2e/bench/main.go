@@ -27,11 +27,19 @@ type settings struct {
 	binary string
 	runs   int
 	scale  time.Duration
-	load   time.Duration
+	busy   time.Duration
 	// scripts is how long each of the rounds of the part scripts takes.
 	scripts time.Duration
 	rounds  int
 	dir     string
+	// pairing and load choose from the part planned; empty for all.
+	pairing, load string
+	// results collects what the part planned found, over several calls; empty for
+	// one call.
+	results string
+	// until is when the part planned begins no further run; zero for never.
+	until   time.Time
+	verbose bool
 }
 
 func main() {
@@ -40,6 +48,12 @@ func main() {
 	quick := flag.Bool("quick", false, "fewer and shorter runs")
 	flag.StringVar(&s.binary, "hakeep", "", "the binary to measure (default: built from this tree)")
 	bare := flag.Duration("beat", 0, "only run a bare real-time loop for this long and print how late it was")
+	runs := flag.Int("runs", 0, "how often each thing is measured (default 10, with -quick 3)")
+	flag.StringVar(&s.pairing, "pairing", "", "of the part planned only this pairing, such as hakeep/keepalived")
+	flag.StringVar(&s.load, "load", "", "of the part planned only loads with this text, such as IPv6")
+	flag.StringVar(&s.results, "results", "", "file in which the part planned adds its runs to those of earlier calls")
+	budget := flag.Duration("for", 0, "begin no further run of the part planned after this time")
+	flag.BoolVar(&s.verbose, "v", false, "show each probe of a move that lost something")
 	flag.Parse()
 	if *bare > 0 {
 		if err := beat(*bare); err != nil {
@@ -48,9 +62,15 @@ func main() {
 		}
 		return
 	}
-	s.runs, s.scale, s.load, s.scripts, s.rounds = 10, 60*time.Second, 30*time.Second, 30*time.Second, 3
+	s.runs, s.scale, s.busy, s.scripts, s.rounds = 10, 60*time.Second, 30*time.Second, 30*time.Second, 3
 	if *quick {
-		s.runs, s.scale, s.load, s.scripts, s.rounds = 3, 10*time.Second, 10*time.Second, 10*time.Second, 1
+		s.runs, s.scale, s.busy, s.scripts, s.rounds = 3, 10*time.Second, 10*time.Second, 10*time.Second, 1
+	}
+	if *budget > 0 {
+		s.until = time.Now().Add(*budget)
+	}
+	if *runs > 0 {
+		s.runs = *runs
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -25,7 +25,7 @@ func scales(ctx context.Context, s settings) error {
 	for i := 1; i <= n; i++ {
 		routers = append(routers, vrouter{vrid: i, addrs: []string{fmt.Sprintf("10.1.0.%d/32", i)}})
 	}
-	fmt.Printf("\n%d instances at %v for %v, then beside 16 busy loops for %v\n\n", n, interval, s.scale, s.load)
+	fmt.Printf("\n%d instances at %v for %v, then beside 16 busy loops for %v\n\n", n, interval, s.scale, s.busy)
 	fmt.Printf("| program | adverts/s | CPU master | CPU backup | µs per advert sent | PSS master | false takeovers | beside busy loops |\n|---|---|---|---|---|---|---|---|\n")
 	for _, k := range kinds {
 		if err := scale(ctx, s, k, routers, interval); err != nil {
@@ -84,7 +84,7 @@ func besideLoad(ctx context.Context, s settings, p *pair) (int, error) {
 			_ = cmd.Wait()
 		}()
 	}
-	if err := sleep(ctx, s.load); err != nil {
+	if err := sleep(ctx, s.busy); err != nil {
 		return 0, err
 	}
 	return transitions(p.onA) + transitions(p.onB) - before, nil

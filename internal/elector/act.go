@@ -27,6 +27,13 @@ type member struct {
 	// what they were built from.
 	packets []*vrrpnet.Prepared
 	made    vrrp.Action
+	// slot is where the member's mark is, until its value, and window how long it
+	// is good for after an advert; marking is set between the queueing of an advert
+	// and its leaving.
+	slot    int
+	until   time.Duration
+	window  time.Duration
+	marking bool
 	record
 }
 
@@ -64,9 +71,13 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 		case vrrp.SendAdvert:
 			l.send(m, a)
 			m.sent(now, a)
+			l.mark(m, a)
 		case vrrp.Transition:
 			m.transition(now, a)
 			l.takeovers.transition(now, a)
+			if a.From == vrrp.Master {
+				l.unmark(m)
+			}
 			l.journal.add(wire.Event{
 				Kind: wire.EventTransition, Level: "info", Instance: m.inst.Params.Name,
 				From: a.From.String(), To: a.To.String(), Cause: a.Cause.String(), Priority: l.priority(a.ID),
@@ -102,6 +113,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			l.noted(now, m, a)
 		case vrrp.Deleted:
 			delete(l.members, a.ID)
+			m.slot = 0
 			l.sched.Stop(uint32(a.ID))
 			l.socketsDue, l.addrsDue = true, true
 		case vrrp.SourceChanged:
@@ -167,7 +179,8 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	for i, p := range params {
 		byParams[p] = &c.Instances[i]
 	}
-	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby})
+	resume := l.resumed(now, c)
+	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby, Resume: resume})
 	l.byKey = make(map[netif.Key]vrrp.ID)
 	for id, m := range l.members { // those that linger; the others overwrite them
 		for _, a := range m.inst.Addresses {
@@ -190,6 +203,8 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 		}
 	}
 	l.act(now, actions)
+	l.layoutMarks()
+	l.tellResumed(now, resume)
 	l.addrs.own(c)
 	l.delays.delays = c.LinkDelays
 	l.addrsDue = true

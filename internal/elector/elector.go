@@ -12,6 +12,7 @@ import (
 
 	"hakeep/arp"
 	"hakeep/internal/netif"
+	"hakeep/internal/wire"
 	"hakeep/vrrp/vrrpnet"
 )
 
@@ -90,11 +91,21 @@ func open(o Options, rt realtime) (*elector, error) {
 	if err != nil {
 		return nil, err
 	}
+	m, found, err := openMarks(o.RuntimeDir)
 	j, slot := newJournal(), newDesiredSlot()
+	if err != nil {
+		j.add(wire.Event{Kind: wire.EventLog, Level: "info", Text: "no instance would go on as master after a crash: " + err.Error()})
+	}
 	e := &elector{left: make(chan struct{})}
 	e.loop = newLoop(c, sockets, sender, box, j, slot)
 	e.loop.rt = rt
-	e.loop.onDone = func() { close(e.left) }
+	e.loop.marks, e.loop.found = m, found
+	e.loop.onDone = func() {
+		if e.loop.marks != nil {
+			e.loop.marks.remove()
+		}
+		close(e.left)
+	}
 	e.watcher = &watcher{watch: watch, kernel: reader, table: newLinkTable(), inbox: box, addrs: slot}
 	e.addrs = newAddrThread(c, writer, box, slot, rt)
 	e.addrs.static, e.addrs.items.follow = e.watcher.static, watch.FollowItems

@@ -66,6 +66,12 @@ type loop struct {
 	inbox   *inbox
 	journal *journal
 	addrs   *desiredSlot
+	// marks says who may go on as master after the death of both processes, nil if
+	// nobody may; marking are members whose adverts are about to leave, and found
+	// are the marks of an earlier process until the first configuration.
+	marks   *marks
+	marking []*member
+	found   map[identity]time.Duration
 	onDone  func() // called when the planned leave is complete
 
 	config  *wire.Config
@@ -240,6 +246,9 @@ func (l *loop) tellInstalled() {
 
 // flush sends what is queued.
 func (l *loop) flush() {
+	if len(l.marking) > 0 {
+		defer l.storeMarks(sinceBoot())
+	}
 	if _, err := l.sockets.Flush(); err != nil {
 		l.stats.sendErrors++ // the sockets count each kind
 	}

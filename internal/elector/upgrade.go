@@ -242,6 +242,11 @@ func (l *loop) takeOver(h *handover) {
 			}
 		}
 	}
+	for _, m := range l.members {
+		m.until = l.found[identityOf(&m.inst.Params)]
+	}
+	l.found = nil
+	l.layoutMarks()
 	l.router = vrrp.Restore(h.Router)
 	l.addrs.own(h.Config)
 	l.addrs.put(l.desired())

@@ -40,6 +40,10 @@ type Host struct {
 	kernel kernel
 	proc   *process
 
+	// marks are until when the host may go on as master after the death of its
+	// process, in its own time; a boot forgets them.
+	marks map[wireKey]time.Duration
+
 	frozen time.Duration // when a pause that stops the clock began, in world time
 	// woke is when the process could run again after a stall or pause, in its own
 	// time; wokeBefore is the time before that.
@@ -72,13 +76,13 @@ func (h *Host) local() time.Duration { return h.clock.local(h.w.now) }
 
 func (h *Host) node() node { return node(h.index) }
 
-// boot starts the process. It begins with removing the addresses that an
-// earlier one left.
+// boot starts the process. Its first configuration removes the addresses that an
+// earlier one left, or goes on with them.
 func (h *Host) boot() {
 	h.w.log(PlaneState, "%s: starts", h.spec.Name)
 	h.power = powerOn
-	h.apply(nil)
 	h.proc = newProcess(h)
+	h.proc.found, h.marks = h.marks, make(map[wireKey]time.Duration)
 	h.woke, h.wokeBefore = h.local(), h.local()
 	for i := range h.ports {
 		h.announcePort(i)
@@ -89,6 +93,7 @@ func (h *Host) boot() {
 // kill ends the process at once. The kernel keeps its addresses.
 func (h *Host) kill() {
 	h.w.log(PlaneState, "%s: process killed", h.spec.Name)
+	h.w.mon.killed(h)
 	h.w.mon.gone(h)
 	h.power, h.proc = dead, nil
 }
@@ -98,7 +103,7 @@ func (h *Host) cutPower() {
 	h.w.log(PlaneState, "%s: power off", h.spec.Name)
 	h.w.mon.gone(h)
 	h.power, h.proc = powerOff, nil
-	h.kernel.addrs = nil
+	h.kernel.addrs, h.marks = nil, nil
 }
 
 // sleep stops the process (stalled) or the machine (paused). With frozen also

@@ -37,6 +37,7 @@ const (
 	InvSeamless
 	InvGroup
 	InvFault
+	InvResume
 )
 
 // Invariant is a statement that holds in every run.
@@ -203,7 +204,7 @@ var invariants = [...]Invariant{
 	InvGroup: {
 		Name:   "group",
 		Rule:   "The members of a sync group on one host are master together, and in FAULT together.",
-		Given:  "After every step; not those that have not started, are in standby or have their addresses installed for a planned take-over; not after a reload.",
+		Given:  "After every step; not those that have not started, are in standby or have their addresses installed for a planned take-over; not after a reload until they are.",
 		Source: "keepalived.md 3.11",
 	},
 	InvFault: {
@@ -211,6 +212,12 @@ var invariants = [...]Invariant{
 		Rule:   "An instance whose link is down or has no address, or with a failed check of weight 0, is in FAULT.",
 		Given:  "After the step that tells of it, unless it has not started.",
 		Source: "keepalived.md 3.7",
+	},
+	InvResume: {
+		Name:   "resume",
+		Rule:   "Who starts goes on as master only if it was master when its process was killed, the machine has not booted since, and nobody can have taken over: no later than down_timer_adverts intervals after its last advert. Then it changes no state anywhere else.",
+		Given:  "The second part: nothing else happens.",
+		Source: "RFC 9568, 6.1 Active_Down_Interval; operation.md, when hakeep dies",
 	},
 }
 

@@ -30,8 +30,8 @@ type Model struct {
 	// reload; the next reload brings the first configuration back.
 	Reloads []*vrrp.Params
 	// Faults is how many faults may happen, of the Kinds: FaultDrop (one advert
-	// to one router), FaultPower, FaultLeave, FaultStandby, FaultStall, FaultPause,
-	// FaultPort, FaultReload.
+	// to one router), FaultPower, FaultKill, FaultLeave, FaultStandby, FaultStall,
+	// FaultPause, FaultPort, FaultReload.
 	Faults int
 	Kinds  []FaultKind
 	// MaxStates and MaxDepth end the search before it is complete, 0 for never.
@@ -70,6 +70,8 @@ type modelHost struct {
 
 	installing, has bool // its addresses are on their way into the kernel, or there
 	held            bool // in standby
+
+	mark time.Duration // until when it may go on as master after it was killed
 }
 
 // modelAdvert is a packet, by its number in search.payloads, and its sender.
@@ -88,6 +90,7 @@ type modelState struct {
 	owner  int           // who announced the addresses last
 	knows  bool          // a master has heard of owner since, and must heal
 	moving bool          // a planned move is going on, and nothing else has happened
+	killed int           // one more than the master that was killed in a quiet state, and nothing else has happened
 
 	index, depth int
 }
@@ -137,6 +140,7 @@ const (
 	opInstall
 	opHold
 	opRelease
+	opKill
 )
 
 func (m *modelStep) String() string {
@@ -145,6 +149,7 @@ func (m *modelStep) String() string {
 		opBoot: "%d starts", opWake: "%d runs again", opJoin: "link of %d comes up", opPower: "%d loses its power", opLeave: "%d leaves",
 		opStall: "%d is stalled", opPause: "%d is paused", opCut: "link of %d goes down", opReload: "%d reloads",
 		opInstall: "%d has its addresses", opHold: "%d is put into standby", opRelease: "%d is resumed",
+		opKill: "%d is killed",
 	}[m.op]
 	switch strings.Count(text, "%") {
 	case 1:
@@ -236,7 +241,7 @@ func (s *search) way(last modelStep) string {
 // keyOf is the fingerprint of a state.
 func (s *search) keyOf(st *modelState) [2]uint64 {
 	b := s.key[:0]
-	b = append(b, byte(st.faults), byte(st.owner+1), byte(boolTime(st.knows)|boolTime(st.moving)<<1))
+	b = append(b, byte(st.faults), byte(st.owner+1), byte(boolTime(st.knows)|boolTime(st.moving)<<1|time.Duration(st.killed)<<2))
 	b = binary.BigEndian.AppendUint64(b, uint64(min(st.now-st.calm, s.settle)))
 	gone := false
 	for i := range st.hosts {
@@ -244,6 +249,9 @@ func (s *search) keyOf(st *modelState) [2]uint64 {
 		b = append(b, byte(h.asleep), byte(boolTime(h.cut)|boolTime(h.second)<<1|boolTime(h.installing)<<2|boolTime(h.has)<<3|boolTime(h.held)<<4))
 		if h.asleep != powerOn {
 			b = binary.BigEndian.AppendUint64(b, uint64(st.now-h.dozed))
+		}
+		if h.r == nil && h.has {
+			b = binary.BigEndian.AppendUint64(b, uint64(max(h.mark-st.now, 0)))
 		}
 		gone = gone || h.r == nil || h.cut || h.asleep != powerOn
 		if h.r != nil {

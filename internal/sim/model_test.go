@@ -16,7 +16,7 @@ import (
 var (
 	searchKinds = []FaultKind{FaultDrop, FaultPower, FaultStall, FaultReload}
 	moveKinds   = []FaultKind{FaultStandby, FaultStall}
-	allKinds    = []FaultKind{FaultDrop, FaultPower, FaultLeave, FaultStandby, FaultStall, FaultPause, FaultPort, FaultReload}
+	allKinds    = []FaultKind{FaultDrop, FaultPower, FaultKill, FaultLeave, FaultStandby, FaultStall, FaultPause, FaultPort, FaultReload}
 )
 
 // modelRouter is one router of a model.

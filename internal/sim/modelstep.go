@@ -97,6 +97,15 @@ func (s *search) goWrong(st *modelState, i int) {
 		switch k {
 		case FaultPower:
 			s.try(st, opPower, i, 0, func(n *modelState) { s.fault(n); s.off(n, i) })
+		case FaultKill:
+			s.try(st, opKill, i, 0, func(n *modelState) {
+				alone := n.hosts[i].has && s.undisturbed(st, n)
+				s.fault(n)
+				s.kill(n, i)
+				if alone {
+					n.killed = i + 1
+				}
+			})
 		case FaultLeave:
 			s.try(st, opLeave, i, 0, func(n *modelState) { s.planned(st, n, i); s.step(n, i, vrrp.Shutdown{}); s.left(n, i) })
 		case FaultStandby:
@@ -151,19 +160,39 @@ func (s *search) comeBack(st *modelState, i int) {
 func (s *search) fault(n *modelState) {
 	n.faults--
 	n.calm = n.now
-	n.moving = false
+	n.moving, n.killed = false, 0
 }
 
 // planned is the begin of a planned move of router i: if it is master and all was
 // quiet, somebody has to have the addresses at every moment from now on.
 func (s *search) planned(before, n *modelState, i int) {
 	s.fault(n)
-	n.moving = before.now-before.calm >= s.settle && before.faults == s.m.Faults && n.hosts[i].has
+	n.moving = n.hosts[i].has && s.undisturbed(before, n)
 	for j := range n.hosts {
-		h := &n.hosts[j]
-		up := h.r != nil && !h.cut && h.asleep == powerOn
-		n.moving = n.moving && up && len(n.wire[j]) == 0 && h.r.Params(1).PlannedMoves
+		n.moving = n.moving && n.hosts[j].r.Params(1).PlannedMoves
 	}
+}
+
+// undisturbed reports whether all was quiet before n came about, and everybody is
+// there.
+func (s *search) undisturbed(before, n *modelState) bool {
+	for j := range n.hosts {
+		if h := &n.hosts[j]; h.r == nil || h.cut || h.asleep != powerOn || len(n.wire[j]) > 0 {
+			return false
+		}
+	}
+	return before.now-before.calm >= s.settle && before.faults == s.m.Faults
+}
+
+// kill ends a process at once. The kernel keeps the addresses.
+func (s *search) kill(n *modelState, i int) {
+	h := &n.hosts[i]
+	is, p := h.r.Snapshot(nil)[0], h.r.Params(1)
+	n.hosts[i] = modelHost{has: h.has, second: h.second}
+	if is.State == vrrp.Master {
+		n.hosts[i].mark = h.sent + time.Duration(p.DownAdverts)*p.Interval
+	}
+	n.wire[i] = nil
 }
 
 // left ends a process that has said goodbye, as soon as it does not linger.
@@ -196,7 +225,17 @@ func (s *search) boot(n *modelState, i int) {
 	h := &n.hosts[i]
 	h.r, h.second, h.cut = vrrp.NewRouter(), false, false
 	s.link(n, i, true)
-	s.step(n, i, vrrp.Reconfigure{Instances: []*vrrp.Params{s.params(h, i)}})
+	ev := vrrp.Reconfigure{Instances: []*vrrp.Params{s.params(h, i)}}
+	if h.mark != 0 {
+		ev.Resume = []vrrp.Resumed{{Name: ev.Instances[0].Name, Until: h.mark}}
+	}
+	s.step(n, i, ev)
+	if h := &n.hosts[i]; h.r.Snapshot(nil)[0].Cause != vrrp.CauseResumed {
+		h.has = false // what was left is removed
+	} else if h.mark <= n.now {
+		s.fail(InvResume, "%d goes on as master %v after another one may have taken over", i, n.now-h.mark)
+	}
+	n.hosts[i].mark = 0
 }
 
 func (s *search) off(n *modelState, i int) {
@@ -323,6 +362,10 @@ func (s *search) step(n *modelState, i int, ev vrrp.Event) {
 		case vrrp.Announce, vrrp.AnnounceLower, vrrp.AnnounceGroup:
 			n.owner, n.knows = i, false
 		}
+	}
+	if n.killed > 0 && n.killed != i+1 && state == vrrp.Master && n.hosts[n.killed-1].r != nil && n.hosts[n.killed-1].r.State(1) == vrrp.Master &&
+		n.hosts[n.killed-1].r.Snapshot(nil)[0].Cause == vrrp.CauseResumed {
+		s.fail(InvResume, "%d becomes master although %d went on in time", i, n.killed-1)
 	}
 	if accepted != nil && state == vrrp.Master && n.owner != i && n.owner >= 0 && accepted.Src == s.addr(n.owner) {
 		n.knows = true

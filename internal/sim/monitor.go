@@ -23,6 +23,10 @@ type monitor struct {
 
 	old []oldInstance // before a reload
 
+	// died are those that were master when their process was killed, until when
+	// nobody else may take over, in their host's time.
+	died map[*Host]map[wireKey]death
+
 	// allow are the names of invariants that a scenario violates on purpose.
 	allow map[string]bool
 	// seamless are the addresses that somebody has to have at every moment.
@@ -139,8 +143,30 @@ func boolTime(b bool) time.Duration {
 func (m *monitor) begin() { m.active++; m.quietSince = m.w.now }
 func (m *monitor) end()   { m.active--; m.quietSince = m.w.now }
 
+// death is what is known of a master whose process was killed.
+type death struct {
+	p     *vrrp.Params
+	until time.Duration
+}
+
+// killed notes what a process leaves that was killed.
+func (m *monitor) killed(h *Host) {
+	if m.died == nil {
+		m.died = make(map[*Host]map[wireKey]death)
+	}
+	m.died[h] = make(map[wireKey]death)
+	for _, vr := range m.vrs {
+		if s := vr.seatOf(h); s != nil && s.state == vrrp.Master {
+			m.died[h][vr.key] = death{s.p, s.sent + time.Duration(s.p.DownAdverts)*s.p.Interval}
+		}
+	}
+}
+
 // gone forgets a host whose process ended.
 func (m *monitor) gone(h *Host) {
+	if h.power == powerOff {
+		delete(m.died, h)
+	}
 	for _, vr := range m.vrs {
 		vr.seats = slices.DeleteFunc(vr.seats, func(s *seat) bool {
 			if s.host == h && (s.answerBy != 0 || s.lowerBy != 0) {
@@ -242,7 +268,7 @@ func (m *monitor) after(p *process, now time.Duration, ev vrrp.Event, actions []
 	switch ev := ev.(type) {
 	case vrrp.Reconfigure:
 		m.reloaded(p, now, actions)
-		p.regrouped = true
+		p.regrouped = len(m.old) > 0
 	case vrrp.Tracked:
 		if s := p.seats[ev.ID]; s != nil && ev.Fault && s.state != vrrp.Fault && s.state != vrrp.Init {
 			m.fail(InvFault, s, "is %v although a check has failed", s.state)

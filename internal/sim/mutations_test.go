@@ -84,5 +84,9 @@ var mutations = []mutation{
 	{"tracking leaves the timer alone", "track.go", "		in.rearm()\n", ""},
 	{"tracking fault ignored", "track.go", "	if ev.Fault {\n", "	if false {\n"},
 	{"upgrade forgets how long it was deaf", "export.go", "			in.armed += d\n", ""},
+	{"resume in spite of the time", "resume.go", "match[i] < 0 && now < until[p.Name]-resumeMargin(p.Interval)", "match[i] < 0 && until[p.Name] > 0"},
+	{"resume without the rest of the sync group", "resume.go", "		if broken[p.SyncGroup] {\n", "		if false {\n"},
+	{"resume in spite of a fault", "resume.go", "		case in.faults != 0:\n", "		case false:\n"},
+	{"start does not resume", "resume.go", "			in.toMaster(r, now, CauseResumed)\n", "			in.begin(r, now, start)\n"},
 	{"upgrade forgets the learned interval", "export.go", "learned: d.Learned, ", ""},
 }

@@ -54,6 +54,10 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 	if a.From != s.state || !legal(a.From, a.To) {
 		m.fail(InvTransition, s, "from %v to %v while it was %v", a.From, a.To, s.state)
 	}
+	if a.Cause == vrrp.CauseResumed {
+		m.goesOn(p, s, now)
+		s.startAt = now
+	}
 	if a.From == vrrp.Init && now < s.startAt {
 		m.fail(InvStartup, s, "left INIT %v before the end of the startup delay", s.startAt-now)
 	}
@@ -98,6 +102,24 @@ func (m *monitor) transition(p *process, s *seat, now time.Duration, a *vrrp.Act
 	default:
 		m.forgive(s)
 		s.heard = false
+	}
+}
+
+// goesOn examines a master that goes on after the death of its process.
+func (m *monitor) goesOn(p *process, s *seat, now time.Duration) {
+	for _, is := range p.router.Snapshot(nil) {
+		if is.ID == s.id && is.Faults != 0 {
+			m.fail(InvFault, s, "goes on as master with the faults %v", is.Faults.Names())
+		}
+	}
+	d, was := m.died[s.host][s.vr.key]
+	switch {
+	case !was:
+		m.fail(InvResume, s, "goes on as master although it was not when it died")
+	case now >= d.until:
+		m.fail(InvResume, s, "goes on as master %v after another one may have taken over", now-d.until)
+	case s.standby:
+		m.fail(InvStandby, s, "goes on as master")
 	}
 }
 
@@ -192,7 +214,7 @@ func (m *monitor) sending(p *process, s *seat, now time.Duration, a *vrrp.Action
 		return
 	}
 	f.sentOwn++
-	if now < s.startAt && s.state == vrrp.Init {
+	if _, died := m.died[s.host][s.vr.key]; now < s.startAt && s.state == vrrp.Init && !died {
 		m.fail(InvStartup, s, "sent an advert %v before the end of the startup delay", s.startAt-now)
 	}
 	if s.state == vrrp.Master {

@@ -28,8 +28,11 @@ type process struct {
 	installing []vrrp.ID
 	owner      map[netip.Addr]vrrp.ID // which instance an address belongs to
 	config     []*Instance
-	socket     []received
-	inbox      []func()
+	// found are the marks of the process before, until the first configuration.
+	found  map[wireKey]time.Duration
+	looked bool // at what the kernel has at first
+	socket []received
+	inbox  []func()
 
 	wakeAt   time.Duration // world time of the planned turn; negative: none
 	wakeTurn int           // counts plans, so that replaced ones are ignored
@@ -256,6 +259,11 @@ func (p *process) act(now time.Duration, a *vrrp.Action) {
 	switch a.Kind {
 	case vrrp.SendAdvert:
 		p.send(a)
+		p.mark(now, m.inst.Params, a.Priority != 0)
+	case vrrp.Transition:
+		if a.From == vrrp.Master {
+			p.mark(now, m.inst.Params, false)
+		}
 	case vrrp.Install:
 		m.install, p.addrsDue = true, true
 		if !slices.Contains(p.installing, a.ID) {
@@ -322,6 +330,12 @@ func (p *process) reconfigure(config []*Instance) {
 	}
 	now := p.h.local()
 	ev := vrrp.Reconfigure{Start: now + p.h.spec.StartupDelay, Instances: params}
+	for _, q := range params {
+		if until, ok := p.found[wireKeyOf(q)]; ok {
+			ev.Resume = append(ev.Resume, vrrp.Resumed{Name: q.Name, Until: until})
+		}
+	}
+	p.found = nil
 	p.h.w.mon.before(p, ev)
 	actions := p.router.Step(now, ev)
 	p.h.w.mon.after(p, now, ev, actions)
@@ -376,8 +390,36 @@ func (p *process) bringAbout() {
 			return
 		}
 		p.applying = false
-		p.applied(p.h.apply(p.desired()))
+		want := p.desired()
+		var there []kernelAddr
+		if !p.looked {
+			there, p.looked = p.foundThere(want), true
+		}
+		added, removed := p.h.apply(want)
+		p.applied(append(there, added...), removed)
 	})
+}
+
+// mark notes until when it may go on as master should it die now.
+func (p *process) mark(now time.Duration, q *vrrp.Params, master bool) {
+	if master {
+		p.h.marks[wireKeyOf(q)] = now + time.Duration(q.DownAdverts)*q.Interval
+	} else {
+		delete(p.h.marks, wireKeyOf(q))
+	}
+}
+
+// foundThere are those of want that the kernel has already, from the process
+// before.
+func (p *process) foundThere(want []kernelAddr) (there []kernelAddr) {
+	for _, a := range want {
+		if m := p.members[p.owner[a.addr]]; m != nil && p.h.kernel.has(a.port, a.addr) {
+			if _, known := m.installed[a.addr]; !known {
+				there = append(there, a)
+			}
+		}
+	}
+	return there
 }
 
 // desired are the addresses that shall be in the kernel, sorted.

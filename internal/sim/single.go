@@ -165,6 +165,9 @@ func (w *World) disturb(rng *rand.Rand) error {
 		return nil
 	}
 	f := w.disturbance(rng, s)
+	if rng.IntN(8) == 0 {
+		f = w.crash(rng, s.host)
+	}
 	if f == nil {
 		return nil
 	}
@@ -211,6 +214,27 @@ func (w *World) disturbance(rng *rand.Rand, s *seat) *Fault {
 		return &Fault{Kind: kind, Host: h.index, For: w.pauseLength(rng, h, s)}
 	}
 	return &Fault{Kind: kind, Host: h.index, At: w.within(0, i), For: length}
+}
+
+// crash kills the process of a master for so short a time that it must go on as
+// master of everything that it was master of, and nobody else may notice.
+func (w *World) crash(rng *rand.Rand, h *Host) *Fault {
+	left := vrrp.Forever
+	for _, vr := range w.mon.vrs {
+		s := vr.seatOf(h)
+		switch {
+		case s == nil:
+		case s.standby || s.state != vrrp.Master && s.p.StartMaster || s.p.AwaitTracking:
+			return nil
+		case s.state == vrrp.Master:
+			end := s.sent + time.Duration(s.p.DownAdverts)*s.p.Interval - max(s.p.Interval/10, 10*time.Millisecond)
+			left = min(left, end-end/1000000-h.local())
+		}
+	}
+	if left -= 2*w.mon.slack(h.proc) + 4*w.bounds.Lateness + w.bounds.Install; left <= 0 || left >= vrrp.Forever/2 {
+		return nil
+	}
+	return &Fault{Kind: FaultKill, Host: h.index, For: max(w.within(0, left-left/500), 1)}
 }
 
 // shortest is the shortest interval of all.
