@@ -11,7 +11,10 @@
 //   - A [Judge] turns attempts into an outcome: how many in a row it takes, how
 //     long a change has to last, when to try again. It is a value without clock.
 //   - A [Runner] does the attempts of any number of checks at their times, judges
-//     them, and calls back when an outcome changes.
+//     them, and calls back when an outcome changes. TCP checks, of which there may
+//     be tens of thousands, share one poller; the others have a goroutine for each
+//     attempt.
+//   - [Share] finds checks that are the same, so that each is done once.
 //
 // Only [Misc] forks. All pings share one socket for each address family.
 //

@@ -11,12 +11,16 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 const (
-	// defaultLimit is how many attempts go on at the same time at most. One that
-	// waits for an answer costs a goroutine and a socket.
-	defaultLimit = 1024
+	// defaultLimit is how many attempts go on at the same time at most, as far as
+	// there are descriptors. One that waits for an answer costs a goroutine and a
+	// socket, some 10 KB.
+	defaultLimit = 8192
+	// connectLimit is the same for TCP checks, which cost a socket and 200 bytes.
+	connectLimit = 1 << 16
 	// lateAfter is how much later than its time an attempt may start before it
 	// counts as late: the shortest interval.
 	lateAfter = MinInterval
@@ -51,8 +55,9 @@ type Options struct {
 	// Changed is called for every Event, from one goroutine, one after the other,
 	// while Run runs.
 	Changed func(Event)
-	// Limit is how many attempts go on at the same time at most; 0 means 1024.
-	// Attempts beyond it wait, and count as late.
+	// Limit is how many attempts go on at the same time at most, those of TCP apart;
+	// 0 means 8192, or half of what RLIMIT_NOFILE allows. Attempts beyond it wait, and
+	// count as late.
 	Limit int
 }
 
@@ -62,14 +67,18 @@ type Runner struct {
 	changed func(Event)
 	limit   int
 	pinger  *Pinger
-	poke    chan struct{} // room for one: the loop has to look at the queue
-	done    chan *attempt
+	// lightLimit is the limit of light.
+	lightLimit int
+	poke       chan struct{} // room for one: the loop has to look at the queue
+	done       chan *attempt
+	conns      *connector // nil until Run needs it; Run's
 
 	mu    sync.Mutex
 	begin time.Time // of the judges' clock
 	items map[string]*item
 	queue queue // items that wait for their time
-	busy  int   // attempts going on
+	busy  int   // attempts going on, but for those of conns
+	light int   // those of conns
 	slots int   // checks started so far
 }
 
@@ -93,16 +102,18 @@ type item struct {
 type attempt struct {
 	it     *item
 	start  time.Time
+	light  bool // of Runner.conns
 	result Result
 }
 
 // NewRunner makes a runner without checks. It starts nothing: see Run.
 func NewRunner(o Options) *Runner {
+	files := fileLimit()
 	if o.Limit <= 0 {
-		o.Limit = defaultLimit
+		o.Limit = min(defaultLimit, files/2)
 	}
 	return &Runner{
-		changed: o.Changed, limit: o.Limit, pinger: NewPinger(), begin: time.Now(),
+		changed: o.Changed, limit: o.Limit, lightLimit: min(connectLimit, files/4*3), pinger: NewPinger(), begin: time.Now(),
 		poke: make(chan struct{}, 1), done: make(chan *attempt, o.Limit), items: map[string]*item{},
 	}
 }
@@ -221,10 +232,25 @@ func (r *Runner) Run(ctx context.Context) error {
 			case <-r.poke:
 			case a := <-r.done:
 				r.take(a)
+				for more := true; more; {
+					select {
+					case a := <-r.done:
+						r.take(a)
+					default:
+						more = false
+					}
+				}
 			}
-			if wait, ok := r.startDue(ctx, &attempts); ok {
+			ended, wait, ok := r.startDue(ctx, &attempts)
+			for _, a := range ended {
+				r.take(a)
+			}
+			switch {
+			case len(ended) > 0:
+				timer.Reset(0) // look again
+			case ok:
 				timer.Reset(wait)
-			} else {
+			default:
 				timer.Stop()
 			}
 		}
@@ -235,38 +261,85 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// startDue starts the attempts whose time has come, as far as the limit lets it,
-// and says how long to wait for the next one.
-func (r *Runner) startDue(ctx context.Context, wg *sync.WaitGroup) (wait time.Duration, ok bool) {
+// startDue starts the attempts whose time has come, as far as the limits let it,
+// and says how long to wait for the next one. ended are those that failed at once.
+func (r *Runner) startDue(ctx context.Context, wg *sync.WaitGroup) (ended []*attempt, wait time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	for len(r.queue) > 0 && r.busy < r.limit {
+	for len(r.queue) > 0 {
 		it := r.queue[0]
 		if it.due.After(now) {
-			return it.due.Sub(now), true
+			return ended, it.due.Sub(now), true
+		}
+		t, light := it.checker.(TCP)
+		if light && r.light >= r.lightLimit || !light && r.busy >= r.limit {
+			break
 		}
 		heap.Pop(&r.queue)
 		it.status.begin(now.Sub(it.due))
-		a := &attempt{it: it, start: now}
-		own, cancel := context.WithTimeout(ctx, it.limit())
-		it.current, it.cancel = a, cancel
-		checker := it.checker
-		r.busy++
-		wg.Go(func() {
-			defer cancel()
-			a.result = checker.Check(own)
-			a.result.Duration = time.Since(a.start)
-			r.done <- a // there is room: never more attempts than the limit
-		})
+		it.current = &attempt{it: it, start: now, light: light}
+		if !light {
+			r.startBusy(ctx, wg, it)
+		} else if err := r.startLight(ctx, wg, it, t); err != nil {
+			it.current.result = Result{Err: err}
+			ended = append(ended, it.current)
+		}
 	}
-	return 0, false
+	return ended, 0, false
+}
+
+// startBusy gives an attempt a goroutine. The caller holds the mutex.
+func (r *Runner) startBusy(ctx context.Context, wg *sync.WaitGroup, it *item) {
+	own, cancel := context.WithTimeout(ctx, it.limit())
+	it.cancel = cancel
+	a, checker := it.current, it.checker
+	r.busy++
+	wg.Go(func() {
+		defer cancel()
+		a.result = checker.Check(own)
+		a.result.Duration = time.Since(a.start)
+		r.done <- a // there is room: never more attempts than the limit
+	})
+}
+
+// startLight gives an attempt to the connector. The caller holds the mutex.
+func (r *Runner) startLight(ctx context.Context, wg *sync.WaitGroup, it *item, t TCP) error {
+	r.light++
+	it.cancel = func() {}
+	if r.conns == nil {
+		conns, err := newConnector(func(a *attempt) {
+			select {
+			case r.done <- a:
+			case <-ctx.Done():
+			}
+		})
+		if err != nil {
+			return err
+		}
+		r.conns = conns
+		wg.Go(func() { conns.run(ctx) })
+	}
+	cancel, err := r.conns.start(it.current, t, it.limit())
+	if err != nil {
+		return err
+	}
+	it.cancel = func() { // under the mutex, by stop
+		if cancel() {
+			r.light--
+		}
+	}
+	return nil
 }
 
 // take judges an attempt, and calls back if the outcome changed.
 func (r *Runner) take(a *attempt) {
 	r.mu.Lock()
-	r.busy--
+	if a.light {
+		r.light--
+	} else {
+		r.busy--
+	}
 	it := a.it
 	if it.current != a { // removed or changed meanwhile
 		r.mu.Unlock()
@@ -274,6 +347,14 @@ func (r *Runner) take(a *attempt) {
 	}
 	it.current = nil
 	now := time.Now()
+	if errors.Is(a.result.Err, unix.EMFILE) || errors.Is(a.result.Err, unix.ENFILE) {
+		// It is this host that has no descriptors left: that says nothing of the other.
+		it.status.end(a, false)
+		it.due = following(it.due, now, it.spec.Policy.complete().Interval)
+		heap.Push(&r.queue, it)
+		r.mu.Unlock()
+		return
+	}
 	// Once in a row: a checker that ignores its limit must not go on for ever.
 	it.excused = !a.result.OK && !a.result.final && a.result.Duration > it.limit()+stall && !it.excused
 	if it.excused {
@@ -338,6 +419,15 @@ func (r *Runner) Hurry(name string) {
 		heap.Fix(&r.queue, it.place)
 		r.wake()
 	}
+}
+
+// fileLimit is how many descriptors the process may have.
+func fileLimit() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
 }
 
 // following is the time after one that was due. Those that have passed meanwhile

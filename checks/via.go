@@ -51,28 +51,29 @@ func (v Via) dial(ctx context.Context, network, address string) (net.Conn, error
 
 // control sets the options of a socket before it connects.
 func (v Via) control(_, _ string, conn syscall.RawConn) error {
-	var sockErr error
-	err := conn.Control(func(fd uintptr) {
-		if v.Interface != "" {
-			if err := unix.BindToDevice(int(fd), v.Interface); err != nil {
-				sockErr = fmt.Errorf("bind to interface %s: %w", v.Interface, err)
-				return
-			}
-		}
-		if v.SourcePort != 0 { // checks may share it, and the one before be fresh
-			if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-				sockErr = fmt.Errorf("share local port: %w", err)
-				return
-			}
-		}
-		if v.Mark != 0 {
-			if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, int(v.Mark)); err != nil {
-				sockErr = fmt.Errorf("set mark: %w", err)
-			}
-		}
-	})
-	if err != nil {
+	var optErr error
+	if err := conn.Control(func(fd uintptr) { optErr = v.options(int(fd)) }); err != nil {
 		return err
 	}
-	return sockErr
+	return optErr
+}
+
+// options sets what a socket has to have before it binds and connects.
+func (v Via) options(fd int) error {
+	if v.Interface != "" {
+		if err := unix.BindToDevice(fd, v.Interface); err != nil {
+			return fmt.Errorf("bind to interface %s: %w", v.Interface, err)
+		}
+	}
+	if v.SourcePort != 0 { // checks may share it, and the one before be fresh
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return fmt.Errorf("share local port: %w", err)
+		}
+	}
+	if v.Mark != 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(v.Mark)); err != nil {
+			return fmt.Errorf("set mark: %w", err)
+		}
+	}
+	return nil
 }

@@ -3,10 +3,13 @@ package checks
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +195,20 @@ func TestSteps(t *testing.T) {
 		synctest.Wait()
 		if got := time.Duration(limit.Load()); got != 3*time.Second {
 			t.Errorf("limit %v", got)
+		}
+	})
+}
+
+// TestOwnFault: a host without descriptors finds nobody else dead.
+func TestOwnFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fault := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+		r, told := events(t, Policy{Interval: time.Second, Start: StartUp}, func(context.Context) Result { return Result{Err: fault} })
+		time.Sleep(3500 * time.Millisecond) // virtual
+		told()
+		if s := r.Snapshot()[0]; !s.Up || s.Runs != 4 || !strings.Contains(s.Result, "too many open files") {
+			t.Errorf("got %+v", s)
 		}
 	})
 }

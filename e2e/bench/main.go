@@ -3,7 +3,7 @@
 // counts are medians and the ratio of the two.
 //
 //	go run ./e2e/bench                    everything, about seventeen minutes
-//	go run ./e2e/bench -only outage       one part: outage, planned, scale, scripts
+//	go run ./e2e/bench -only outage       one part: outage, planned, scale, scripts, checks
 //	go run ./e2e/bench -quick             fewer runs and shorter ones
 package main
 
@@ -31,6 +31,9 @@ type settings struct {
 	// scripts is how long each of the rounds of the part scripts takes.
 	scripts time.Duration
 	rounds  int
+	// servers is how many are checked in the part checks, checks for how long.
+	servers int
+	checks  time.Duration
 	dir     string
 	// pairing and load choose from the part planned; empty for all.
 	pairing, load string
@@ -44,7 +47,7 @@ type settings struct {
 
 func main() {
 	var s settings
-	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, scale, scripts")
+	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, scale, scripts, checks")
 	quick := flag.Bool("quick", false, "fewer and shorter runs")
 	flag.StringVar(&s.binary, "hakeep", "", "the binary to measure (default: built from this tree)")
 	bare := flag.Duration("beat", 0, "only run a bare real-time loop for this long and print how late it was")
@@ -54,7 +57,23 @@ func main() {
 	flag.StringVar(&s.results, "results", "", "file in which the part planned adds its runs to those of earlier calls")
 	budget := flag.Duration("for", 0, "begin no further run of the part planned after this time")
 	flag.BoolVar(&s.verbose, "v", false, "show each probe of a move that lost something")
+	flag.IntVar(&s.servers, "servers", 10000, "how many servers the part checks has")
+	servers := flag.Bool("answer", false, "only be the servers of the part checks")
+	probes := flag.Int("probe", 0, "only check this many servers")
+	dead := flag.Bool("probe-dead", false, "with -probe: the servers do not answer")
+	probeTime := flag.Duration("probe-time", 10*time.Second, "with -probe: how long")
 	flag.Parse()
+	if *servers || *probes > 0 {
+		work := answer
+		if *probes > 0 {
+			work = func() error { return probe(*probes, *dead, *probeTime) }
+		}
+		if err := work(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *bare > 0 {
 		if err := beat(*bare); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -62,9 +81,9 @@ func main() {
 		}
 		return
 	}
-	s.runs, s.scale, s.busy, s.scripts, s.rounds = 10, 60*time.Second, 30*time.Second, 30*time.Second, 3
+	s.runs, s.scale, s.busy, s.scripts, s.rounds, s.checks = 10, 60*time.Second, 30*time.Second, 30*time.Second, 3, 30*time.Second
 	if *quick {
-		s.runs, s.scale, s.busy, s.scripts, s.rounds = 3, 10*time.Second, 10*time.Second, 10*time.Second, 1
+		s.runs, s.scale, s.busy, s.scripts, s.rounds, s.checks = 3, 10*time.Second, 10*time.Second, 10*time.Second, 1, 10*time.Second
 	}
 	if *budget > 0 {
 		s.until = time.Now().Add(*budget)
@@ -99,7 +118,7 @@ func run(ctx context.Context, s settings, only string) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, settings) error
-	}{{"outage", outages}, {"planned", planned}, {"scale", scales}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}}
+	}{{"outage", outages}, {"planned", planned}, {"scale", scales}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}, {"checks", checking}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue

@@ -119,6 +119,12 @@ func pids(d daemon) []int {
 		}
 		return out
 	}
+	return treeOf(d.Pid())
+}
+
+// treeOf are a process and what it started.
+func treeOf(pid int) []int {
+	out := []int{pid}
 	for i := 0; i < len(out); i++ {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", out[i], out[i]))
 		for _, f := range strings.Fields(string(b)) {
