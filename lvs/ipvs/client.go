@@ -26,11 +26,14 @@ const (
 	// messageSize is more than the kernel puts into one datagram of a dump (32 KiB
 	// since Linux 4.5, or what the last read had room for).
 	messageSize = 64 << 10
+	// quiet is how long nothing must come before an interrupted request is over.
+	quiet = 10 * time.Millisecond
 )
 
-// Client is a connection to the IPVS of a network namespace. It is used by one
-// goroutine at a time. After an error of the connection itself (such as a context that
-// ended while the kernel had not answered) the next request opens it again.
+// Client is a connection to the IPVS of one network namespace, whatever thread uses it
+// later. It is used by one goroutine at a time. After an error of the connection itself
+// (such as a context that ended while the kernel had not answered) the next request
+// first reads what has come meanwhile.
 type Client struct {
 	link   *netlink.Conn
 	family uint16
@@ -45,17 +48,9 @@ type Client struct {
 // kernel load the module if it is not there. An error that is [ErrUnavailable] means
 // that this kernel has none.
 func Open() (*Client, error) {
-	c := &Client{}
-	if err := c.dial(); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func (c *Client) dial() error {
 	link, err := netlink.Dial(unix.NETLINK_GENERIC, &netlink.Config{MessageBufferSize: messageSize})
 	if err != nil {
-		return fmt.Errorf("open a generic netlink socket: %w", err)
+		return nil, fmt.Errorf("open a generic netlink socket: %w", err)
 	}
 	// Refused without CAP_NET_ADMIN; batch is small enough for what there is then.
 	_ = link.SetReadBuffer(readBuffer)
@@ -64,12 +59,11 @@ func (c *Client) dial() error {
 	if err != nil {
 		_ = link.Close()
 		if errors.Is(err, os.ErrNotExist) {
-			return unavailable(err)
+			return nil, unavailable(err)
 		}
-		return fmt.Errorf("ask for the netlink family %s: %w", familyName, err)
+		return nil, fmt.Errorf("ask for the netlink family %s: %w", familyName, err)
 	}
-	c.link, c.family, c.broken = link, family.ID, nil
-	return nil
+	return &Client{link: link, family: family.ID}, nil
 }
 
 // Close ends the connection. The table stays as it is.
@@ -312,25 +306,50 @@ func (c *Client) pipeline(ctx context.Context, changes []change, refused func(i 
 	}
 }
 
-// begin opens the connection again if it has to be, and lets ctx end a request that
-// waits. The function that it returns must be called after the request.
+// begin makes the connection usable again if it has to be, and lets ctx end a request
+// that waits. The function that it returns must be called after the request.
 func (c *Client) begin(ctx context.Context) (func(), error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if c.broken != nil {
-		_ = c.link.Close()
-		if err := c.dial(); err != nil {
+		if err := c.resume(); err != nil {
 			return nil, err
 		}
 	}
-	link := c.link
-	stop := context.AfterFunc(ctx, func() { _ = link.SetDeadline(time.Unix(1, 0)) })
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		_ = c.link.SetDeadline(time.Unix(1, 0))
+	})
 	return func() {
 		if !stop() {
+			<-ended
 			c.broken = ctx.Err()
 		}
 	}, nil
+}
+
+// resume reads away what still comes for an earlier request. The kernel works a request
+// off while it is sent, and the rest of a dump while it is read: so all of it has come
+// when there is nothing to read. (A new socket would be simpler, but would belong to
+// the namespace of the thread that happens to run now.)
+func (c *Client) resume() error {
+	for {
+		if err := c.link.SetDeadline(time.Now().Add(quiet)); err != nil {
+			return fmt.Errorf("IPVS connection: %w", err)
+		}
+		_, err := c.link.Receive()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		var op *netlink.OpError
+		if err != nil && (!errors.As(err, &op) || op.Sequence == 0) && !errors.Is(err, unix.ENOBUFS) {
+			return fmt.Errorf("IPVS connection: %w", err)
+		}
+	}
+	c.broken = nil
+	return c.link.SetDeadline(time.Time{})
 }
 
 // failed tells the kernel's answers, which it returns as a [unix.Errno], from errors of

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -65,10 +66,12 @@ func TestReconcileAnyToAny(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		want := genServices.Draw(r, "services")
 		_, err := c.Reconcile(t.Context(), want, everything, nil)
-		if op := (*OpError)(nil); errors.As(err, &op) {
-			r.Fatalf("%v\n%+v", err, op.Op.Server)
-		} else if err != nil {
-			r.Fatal(err)
+		if err != nil {
+			var text []string
+			for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+				text = append(text, fmt.Sprintf("%v: %+v %+v", e, e.(*OpError).Op.Attr, e.(*OpError).Op.Server))
+			}
+			r.Fatal(strings.Join(text, "\n"))
 		}
 		checkTable(t, c, want)
 		if again := mustReconcile(t, c, want, everything); len(again.Applied) > 0 {
