@@ -67,6 +67,7 @@ var _ Checker = (*pgChecker)(nil)
 // Check begins a connection once.
 func (c *pgChecker) Check(ctx context.Context) Result {
 	return c.talk(ctx, c.Address, nil, func(conn net.Conn) (string, error) {
+		defer pgLeave(conn)
 		if c.conf != nil {
 			var err error
 			if conn, err = pgStartTLS(ctx, conn, c.conf); err != nil {
@@ -79,6 +80,13 @@ func (c *pgChecker) Check(ctx context.Context) Result {
 		}
 		return pgAnswer(io.LimitReader(conn, maxTalk), c.User != "")
 	})
+}
+
+// pgLeave ends the connection in an orderly way: PostgreSQL logs every reset.
+func pgLeave(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, tcp)
+	}
 }
 
 func pgStartTLS(ctx context.Context, conn net.Conn, conf *tls.Config) (net.Conn, error) {
