@@ -67,7 +67,7 @@ func serviceGroupKeywords() []Keyword {
 		},
 		{Name: "port", Kind: KindInt, Source: sourceArgument, Default: "0", Max: 65535, Doc: "Their port; 0 for all ports."},
 		{Name: "fwmark", Kind: KindInt, Source: sourceArgument, Example: "1", Min: 1, Max: 1<<32 - 1, Doc: "A firewall mark instead of addresses."},
-		{Name: "ip_family", Kind: KindEnum, Source: sourceArgument, Default: `"inet"`, Words: []string{"inet", "inet6"}, Doc: "Address family of the mark."},
+		{Name: "ip_family", Kind: KindEnum, Source: sourceArgument, Default: "<of the real servers>", Words: []string{"inet", "inet6"}, Example: `"inet"`, Doc: "Address family of the mark."},
 	})
 	return slices.Concat(group, member)
 }
@@ -89,7 +89,7 @@ func virtualServerKeywords() []Keyword {
 		{Name: "lvs_method", Kind: KindEntry, Entries: BlockMethod, Default: `"NAT"`, Range: methodRange, Doc: "How packets get to a server. The nftables back end has NAT."},
 		{
 			Name: "ip_family", Kind: KindEnum, Default: "<of the real servers>", Words: []string{"inet", "inet6"}, Example: `"inet"`,
-			Doc: "Address family of a mark.",
+			Doc: "Address family of marks that do not say.",
 		},
 		{
 			Name: "persistence_timeout", Kind: KindDuration, Default: "<off; 360s without a port>", Example: `"360s"`, Min: sec, Max: maxSeconds, Step: sec,

@@ -18,7 +18,7 @@ const maxServices = 1 << 17
 type serviceGroup struct {
 	b       *block
 	name    string
-	members []VirtualService // without protocol
+	members []VirtualService // without protocol, and marks possibly without family
 	used    bool
 }
 
@@ -137,9 +137,11 @@ func (m *member) set(vals map[string]string) {
 		if err != nil || n == 0 {
 			m.errorf("has the mark %s; allowed: 1 to 4294967295", describe(mark))
 		}
-		m.mark, m.family = uint32(n), FamilyIPv4
+		m.mark = uint32(n)
 		switch f := vals["ip_family"]; f {
-		case "", "inet":
+		case "": // that of the servers
+		case "inet":
+			m.family = FamilyIPv4
 		case "inet6":
 			m.family = FamilyIPv6
 		default:

@@ -156,18 +156,28 @@ func (v *vsDraft) marks() bool {
 // their service.
 func (v *vsDraft) finishFamily() {
 	b := v.b
-	own := Family(b.word("ip_family")) // in the order of the families
-	if len(v.Services) == 1 && v.Services[0].Mark != 0 && v.Group == "" {
-		if own == 0 {
-			own = FamilyIPv4
-			if len(v.servers) > 0 && v.servers[0].Addr.Addr().Is6() {
-				own = FamilyIPv6
-			}
+	own, used := Family(b.word("ip_family")), false // in the order of the families
+	if b.text("ip_family") == "" {
+		if own = FamilyIPv4; len(v.servers) > 0 && v.servers[0].Addr.Addr().Is6() {
+			own = FamilyIPv6
 		}
-		v.Services[0].Family = own
-		v.setName()
-	} else if own != 0 && len(v.Services) > 0 {
-		b.warnf("ip_family", "has no effect: the addresses say it, and the marks of a group in the group")
+	}
+	for i := range v.Services {
+		if s := &v.Services[i]; s.Family == 0 {
+			s.Family, used = own, true
+		}
+	}
+	if used {
+		seen := map[VirtualService]bool{}
+		v.Services = slices.DeleteFunc(v.Services, func(s VirtualService) bool {
+			twice := seen[s]
+			seen[s] = true
+			return twice
+		})
+	}
+	v.setName()
+	if b.has("ip_family") && !used && len(v.Services) > 0 {
+		b.warnf("ip_family", "has no effect: there is no mark without a family")
 	}
 	of := map[Family]bool{}
 	for _, s := range v.Services {
@@ -349,6 +359,11 @@ func (v *vsDraft) finishSorry() {
 		return
 	}
 	v.Sorry.Addr = v.serverPort(b, "sorry_server", v.Sorry.Addr, v.Sorry.Forward)
+	for _, rs := range v.Servers {
+		if rs.Addr == v.Sorry.Addr && rs.Inhibit != v.Sorry.Inhibit {
+			b.warnf("sorry_server", "%s is also a real server, in line %d, but only one of both stays with weight 0 when it is not used", rs.Addr, rs.Line)
+		}
+	}
 }
 
 // finishQuorum cuts quorum and hysteresis to what can be reached.

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,11 +37,14 @@ func newConverter(is *issues) *converter {
 // row returns the keyword of a statement. An old spelling gives the new one.
 func (c *converter) row(b config.Block, name string) *config.Keyword {
 	k := c.rows[b][name]
+	if k == nil {
+		k = c.rows[b.Common()][name]
+	}
 	if k == nil || k.Source == "hakeep" {
 		return nil
 	}
 	if now, old := strings.CutPrefix(k.Reason, "is an old spelling; write "); old && k.Fate == config.Refused {
-		return c.rows[b][now]
+		return cmp.Or(c.rows[b][now], c.rows[b.Common()][now])
 	}
 	return k
 }
@@ -84,16 +88,18 @@ func (c *converter) note(n *node, _ *section) {
 func (c *converter) rootStatement(n *node) {
 	name := n.name()
 	k := c.row(config.BlockRoot, name)
-	if name == "net_namespace" || name == "instance" {
+	if name == "net_namespace" || name == "instance" || name == "net_namespace_ipvs" {
 		k = c.row(config.BlockGlobal, name)
 	}
 	switch {
 	case k == nil:
 		c.unknown(c.doc.root, n)
-	case name == "virtual_server" || name == "virtual_server_group" || name == "SSL":
+	case name == string(config.BlockVS):
 		c.known++
-		c.addOwn(Lost, n.pos, name, "is left out, hakeep does not do it (not yet: load balancing)")
-		c.leftOut(c.doc.root, n, "NOT CONVERTED: ")
+		c.balanced(n)
+	case name == string(config.BlockSSL):
+		c.known++
+		c.tls(n)
 	case k.Block == config.BlockGlobal:
 		c.known++
 		c.value(c.doc.global, k, n)
@@ -146,6 +152,10 @@ func (c *converter) named(k *config.Keyword, n *node) {
 	}
 	c.counts[string(b)]++
 	c.doc.sections = append(c.doc.sections, s)
+	if b == config.BlockVSGroup {
+		c.serviceGroup(s, n)
+		return
+	}
 	c.block(s, n)
 	c.finish(s)
 }
@@ -159,7 +169,7 @@ func (c *converter) block(s *section, n *node) {
 			continue
 		}
 		k := c.row(s.block, child.name())
-		if k == nil || k.Name == "name" && len(s.entries) > 0 {
+		if k == nil || k.Name == "name" && len(s.entries) > 0 && !s.nested() || argument(s, k) {
 			c.unknown(s, child)
 			continue
 		}
@@ -221,6 +231,12 @@ func dump(n *node, why, indent string) []string {
 func (c *converter) value(s *section, k *config.Keyword, n *node) {
 	key := s.join(n.name())
 	switch {
+	case k.Kind == config.KindTables && k.Fate == config.Done:
+		c.nested(s, k, n)
+		return
+	case k.Name == "host" && s.block == config.BlockSMTPCheck:
+		c.hosts(s, n)
+		return
 	case k.Fate == config.Warned:
 		c.addOwn(Note, n.pos, key, "has no effect in hakeep: %s", k.Reason)
 		c.leftOut(s, n, "no effect in hakeep: ")
@@ -424,4 +440,16 @@ func (c *converter) finish(s *section) {
 		c.addOwn(Changed, a.pos, s.join(a.key), "is left out, because %s in line %d counts", b.key, b.pos.Line)
 		s.remove(a.key)
 	}
+}
+
+// argument reports whether a keyword stands in the line of the block itself in
+// keepalived, and is unknown within.
+func argument(s *section, k *config.Keyword) bool {
+	switch s.block {
+	case config.BlockVS:
+		return k.Name == "address" || k.Name == "fwmark" || k.Name == "group"
+	case config.BlockRS:
+		return k.Name == "address"
+	}
+	return false
 }

@@ -222,7 +222,7 @@ func TestConvertBlocks(t *testing.T) {
 		want       []string // issues, each in part
 	}{
 		{"nothing but instances", minimal, 0, nil},
-		{"load balancing", minimal + "virtual_server 192.0.2.1 80 {\n lb_algo rr\n}\n", 2, []string{"k.conf:8: virtual_server: is left out, hakeep does not do it (not yet: load balancing)"}},
+		{"load balancing without servers", minimal + "virtual_server 192.0.2.1 80 {\n lb_algo rr\n}\n", 0, []string{"k.conf:8: virtual_server.192.0.2.1 80: has no real_server, so it is left out, as keepalived does"}},
 		{"same name", minimal + minimal, 0, []string{"k.conf:8: vrrp_instance.V: there is a block of this name in line 1 already"}},
 		{"no VRID", "vrrp_instance V {\n interface eth0\n}\n" + strings.ReplaceAll(minimal, " V ", " W "), 2, []string{"k.conf:1: vrrp_instance.V.virtual_router_id: missing"}},
 		{"wrong keyword", minimal + "frob 1\n", 0, []string{"k.conf:8: frob: keepalived has no such keyword outside of blocks"}},

@@ -3,7 +3,9 @@ package keepalived
 import (
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hakeep/internal/config"
@@ -83,13 +85,16 @@ func (c *converter) load(shown string, root fs.FS) (*config.Config, []byte) {
 		text, places := c.doc.text(nil)
 		cfg, problems := config.ParseFS(shown, []byte(text), root)
 		if cfg == nil {
+			for i := range problems {
+				problems[i].Message = relined(problems[i].Message, places)
+			}
 			if !c.drop(problems.Errors(), places, shown) {
 				return nil, nil
 			}
 			continue
 		}
 		for _, p := range problems {
-			c.add(Note, posOf(p, places, shown), p.Key, "%s", p.Message)
+			c.add(Note, posOf(p, places, shown), p.Key, "%s", relined(p.Message, places))
 		}
 		text, places = c.doc.text(c.header(shown))
 		again, _ := config.ParseFS(shown, []byte(text), root)
@@ -112,6 +117,20 @@ func posOf(p config.Problem, places []place, shown string) Pos {
 	return Pos{File: shown}
 }
 
+// ofLine matches what a message says about another line.
+var ofLine = regexp.MustCompile(`\bin line ([0-9]+)`)
+
+// relined has a message name lines of the user's file instead of the text's.
+func relined(message string, places []place) string {
+	return ofLine.ReplaceAllStringFunc(message, func(s string) string {
+		n, err := strconv.Atoi(strings.TrimPrefix(s, "in line "))
+		if err != nil || n < 1 || n > len(places) || places[n-1].pos.Line == 0 {
+			return s
+		}
+		return "in line " + strconv.Itoa(places[n-1].pos.Line)
+	})
+}
+
 func relocation(places []place) []config.Place {
 	out := make([]config.Place, len(places))
 	for i, p := range places {
@@ -129,34 +148,37 @@ func (c *converter) drop(problems config.Problems, places []place, shown string)
 			continue // such as that there are more problems: the next round shows them
 		}
 		at := places[p.Line-1]
-		if at.sec.dropped || at.ent != nil && at.ent.key == "" || at.elem != nil && at.elem.dropped {
+		if at.sec.gone() || at.ent != nil && at.ent.key == "" || at.elem != nil && at.elem.dropped {
 			continue // by another problem
 		}
 		any = true
-		lose := c.add
-		if onlyOurs(p) {
+		lose, kind := c.add, Lost
+		switch {
+		case onlyOurs(p):
 			lose = c.addOwn
+		case skipped(p):
+			kind = Changed
 		}
 		switch {
 		case at.elem != nil:
 			at.elem.dropped = true
 			if at.ent.values() == 0 && identifies(at.ent.key) {
-				lose(Lost, pos, p.Key, "%s; the whole block is left out", p.Message)
+				lose(kind, pos, p.Key, "%s; the whole block is left out", p.Message)
 				c.removeSection(at.sec)
 				continue
 			}
-			lose(Lost, pos, p.Key, "%s; this is left out", p.Message)
+			lose(kind, pos, p.Key, "%s; this is left out", p.Message)
 			if at.ent.values() == 0 {
 				c.removeEntry(at.ent)
 			}
 		case at.ent != nil && !identifies(at.ent.key):
-			lose(Lost, pos, p.Key, "%s; this is left out", p.Message)
+			lose(kind, pos, p.Key, "%s; this is left out", p.Message)
 			c.removeEntry(at.ent)
 		case at.sec.header == "" || at.sec == c.doc.global:
 			c.add(Broken, pos, p.Key, "%s", p.Message)
 			return false
 		default:
-			lose(Lost, pos, p.Key, "%s; the whole block is left out", p.Message)
+			lose(kind, pos, p.Key, "%s; the whole block is left out", p.Message)
 			c.removeSection(at.sec)
 		}
 	}
@@ -173,6 +195,7 @@ func identifies(key string) bool {
 	return slices.Contains([]string{
 		"name", "interface", "virtual_router_id", "version", "advert_int", "unicast_peer", "unicast_src_ip", "mcast_src_ip", "mcast_dst_ip",
 		"strict_mode", "native_ipv6", "script", "file", "process", "group",
+		"address", "protocol", "lvs_sched", "lvs_method", "url", "path", "misc_path", "track_file", "regex", "digest", "status_code",
 	}, key)
 }
 
@@ -198,7 +221,7 @@ func (c *converter) removeSection(s *section) {
 func (c *converter) header(shown string) []string {
 	head := []string{"Made by hakeep import from " + printable(shown) + "."}
 	var done []string
-	for _, b := range []string{"vrrp_instance", "vrrp_sync_group", "vrrp_script", "track_file", "vrrp_track_process", "track_group"} {
+	for _, b := range []string{"vrrp_instance", "vrrp_sync_group", "vrrp_script", "track_file", "vrrp_track_process", "track_group", "virtual_server", "virtual_server_group"} {
 		if n := c.counts[b]; n > 0 {
 			done = append(done, fmt.Sprintf("%d %s", n, b))
 		}

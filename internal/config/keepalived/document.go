@@ -23,7 +23,12 @@ type section struct {
 	pos     Pos
 	entries []*entry
 	dropped bool
+	above   *section // that it stands in, nil for none
+	hosts   int      // blocks host of SMTP_CHECK so far
 }
+
+// nested reports whether the section stands in another one.
+func (s *section) nested() bool { return s.above != nil }
 
 // entry is a key with its value, a list, or comments only.
 type entry struct {
@@ -112,7 +117,7 @@ func (d *document) text(head []string) (string, []place) {
 
 func (w *writer) section(s *section) {
 	at := place{pos: s.pos, sec: s}
-	if s.dropped || len(s.entries) == 0 && s.block == config.BlockRoot && len(s.lead) == 0 {
+	if s.gone() || len(s.entries) == 0 && s.block == config.BlockRoot && len(s.lead) == 0 {
 		return
 	}
 	if w.b.Len() > 0 {

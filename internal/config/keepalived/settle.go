@@ -41,6 +41,7 @@ func (c *converter) settle() {
 			}
 		}
 	}
+	c.settleBalancing()
 	c.users()
 }
 
@@ -48,7 +49,7 @@ func (c *converter) settle() {
 func (c *converter) sections(b config.Block) []*section {
 	var out []*section
 	for _, s := range c.doc.sections {
-		if s.block == b && !s.dropped {
+		if s.block == b && !s.gone() {
 			out = append(out, s)
 		}
 	}
@@ -191,7 +192,7 @@ func (c *converter) users() {
 		return
 	}
 	for _, s := range append([]*section{c.doc.global}, c.doc.sections...) {
-		if s.dropped || s.find("user") != nil && s.block == config.BlockScript {
+		if s.gone() || s.find("user") != nil && (s.block == config.BlockScript || s.block == config.BlockMiscCheck) {
 			continue
 		}
 		for _, e := range s.entries {

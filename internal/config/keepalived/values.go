@@ -26,6 +26,9 @@ func (c *converter) scalar(s *section, k *config.Keyword, n *node) (string, bool
 		c.add(Lost, n.pos, key, "its value is missing, so it is left out")
 		return false
 	}
+	if v, ok := c.balancingScalar(s, k, n); ok {
+		return v, true
+	}
 	switch k.Kind {
 	case config.KindBool:
 		return c.flag(k, n, key)
@@ -76,6 +79,9 @@ func (c *converter) scalar(s *section, k *config.Keyword, n *node) (string, bool
 				return strconv.Itoa(v), true
 			}
 		}
+		if k.Entries == config.BlockMethod {
+			return c.method(n, key)
+		}
 		return tomlString(n.text(1)), true
 	case config.KindCommand, config.KindBoolOrCommand:
 		if len(args) == 0 && k.Kind == config.KindBoolOrCommand {
@@ -98,7 +104,7 @@ func (c *converter) flag(k *config.Keyword, n *node, key string) (string, bool) 
 	case "off", "false", "no":
 		return "false", true
 	default:
-		if alone(k.Name) {
+		if alone(k) {
 			c.add(Changed, n.pos, key, "%s has no meaning and is left out", quote(n.text(1)))
 			return "true", true
 		}
@@ -108,12 +114,14 @@ func (c *converter) flag(k *config.Keyword, n *node, key string) (string, bool) 
 }
 
 // alone reports whether a keyword is a flag that takes no word in keepalived.
-func alone(name string) bool {
-	return slices.Contains([]string{
+func alone(k *config.Keyword) bool {
+	return k.Name == "alpha" && k.Block == config.BlockVS || slices.Contains([]string{
 		"nopreempt", "preempt", "accept", "no_accept", "dont_track_primary", "native_ipv6", "no_virtual_ipaddress", "track_src_ip",
 		"check_unicast_src", "unicast_fault_no_peer", "promote_secondaries", "init_fail", "full_command", "enable_script_security",
 		"log_unknown_vrids", "no_email_faults", "fifo_write_vrrp_states_on_reload", "sync_group_tracking_weight", "v3_checksum_as_v2",
-	}, name)
+		"omega", "hashed", "ops", "flag-1", "flag-2", "flag-3", "sh-port", "sh-fallback", "mh-port", "mh-fallback", "sorry_server_inhibit", "ha_suspend",
+		"misc_dynamic", "enable_sni", "lvs_flush", "rs_init_notifies", "no_checker_emails", "regex_no_match", "tls_compliant",
+	}, k.Name)
 }
 
 // number writes a whole number.
@@ -177,7 +185,7 @@ func (c *converter) duration(k *config.Keyword, n *node, key string) (string, bo
 		c.add(Changed, n.pos, key, "0 means 1 second, as in keepalived")
 		return `"1s"`, true
 	}
-	if k.Name == "advert_int" {
+	if k.Name == "advert_int" || k.Name == "persistence_timeout" || d == 0 && balances(k.Block) {
 		c.add(Changed, n.pos, key, "%s is out of range (%s); it is left out, as keepalived does", quote(text), k.Allowed())
 		return "", false
 	}
@@ -262,7 +270,7 @@ func (c *converter) command(k *config.Keyword, n *node, key string) string {
 	if len(args) == 1 {
 		return text
 	}
-	if k.Name == "script" {
+	if k.Name == "script" || k.Name == "misc_path" {
 		c.add(Changed, n.pos, key, "%s is left out, as keepalived does; put the command and its arguments into quotes together", quote(n.text(2)))
 		return text
 	}
