@@ -132,7 +132,8 @@ type Server struct {
 	// Weight is 0 for a server that gets no new connections but keeps those it has.
 	Weight int
 	// UThreshold and LThreshold bound the connections of a server: over the upper
-	// it gets no new ones, until it is under the lower; 0 is no bound.
+	// it gets no new ones, until it is under the lower; 0 is no bound. The kernel
+	// takes up to 2,147,483,647, and a lower one that is not above the upper one.
 	UThreshold, LThreshold uint32
 }
 

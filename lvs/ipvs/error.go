@@ -3,6 +3,7 @@ package ipvs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -67,6 +68,8 @@ func (e *OpError) reason() string {
 		return fmt.Sprintf("%s: the kernel has no scheduler %q (module ip_vs_%s)", text, e.Op.Attr.Scheduler, e.Op.Attr.Scheduler)
 	case errors.Is(e.Err, unix.EAFNOSUPPORT):
 		return text + ": the kernel's IPVS has no IPv6"
+	case errors.Is(e.Err, unix.EINVAL) && server && max(e.Op.Server.UThreshold, e.Op.Server.LThreshold) > math.MaxInt32:
+		return fmt.Sprintf("%s: a threshold above %d", text, math.MaxInt32)
 	case errors.Is(e.Err, unix.EINVAL) && server && lvs.FamilyOf(e.Op.Server.Endpoint.Addr) != e.Op.ID.Family:
 		return text + ": a server of the other address family needs lvs_method TUN, and no lvs_sync_daemon"
 	case errors.Is(e.Err, unix.EINVAL) && server && e.Op.Server.Forward.Method == lvs.TUN:

@@ -140,7 +140,9 @@ func TestRefused(t *testing.T) {
 	c := open(t)
 	tun6 := service(web(4), "rr", 1)
 	tun6.Servers[0].Endpoint.Addr = netip.MustParseAddr("fd00::1")
-	bad := []lvs.Service{service(web(1), "nosuch", 1, 2), tun6}
+	large := service(web(5), "rr", 1)
+	large.Servers[0].UThreshold = 1 << 31
+	bad := []lvs.Service{service(web(1), "nosuch", 1, 2), tun6, large}
 	good := service(web(2), "rr", 1)
 	_, err := c.Reconcile(t.Context(), append(bad, good), nil, nil)
 	if err == nil {
@@ -149,12 +151,13 @@ func TestRefused(t *testing.T) {
 	want := strings.Join([]string{
 		`IPVS: add 192.0.2.1:80/tcp: no such file or directory: the kernel has no scheduler "nosuch" (module ip_vs_nosuch)`,
 		`IPVS: add server [fd00::1]:80 to 192.0.2.4:80/tcp: invalid argument: a server of the other address family needs lvs_method TUN, and no lvs_sync_daemon`,
+		`IPVS: add server 10.0.0.1:80 to 192.0.2.5:80/tcp: invalid argument: a threshold above 2147483647`,
 	}, "\n")
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
-	tun6.Servers = nil
-	checkTable(t, c, []lvs.Service{good, tun6})
+	tun6.Servers, large.Servers = nil, nil
+	checkTable(t, c, []lvs.Service{good, tun6, large})
 }
 
 // TestLargeChange: more changes than fit into one batch, some of them refused.
