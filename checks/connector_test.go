@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,7 @@ func next(t *testing.T, told <-chan Event) Event {
 	select {
 	case ev := <-told:
 		return ev
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("no event")
 	}
 	return Event{}
@@ -98,7 +99,7 @@ func TestConnector(t *testing.T) {
 		if says := want[ev.Name]; ev.Up != strings.HasPrefix(says, "connected") || !strings.Contains(ev.Result.String(), says) {
 			t.Errorf("%s: up %v, %s", ev.Name, ev.Up, ev.Result)
 		}
-		if ev.Name == "dead" && (ev.Result.Duration < soon || ev.Result.Duration > soon+time.Second) {
+		if ev.Name == "dead" && (ev.Result.Duration < soon || ev.Result.Duration > enough) {
 			t.Errorf("dead after %v", ev.Result.Duration)
 		}
 	}
@@ -113,9 +114,7 @@ func TestConnector(t *testing.T) {
 // TestSourcePort: bind_port, again and again, alone and in a Runner.
 func TestSourcePort(t *testing.T) {
 	t.Parallel()
-	free := listen(t, "127.0.0.1:0")
-	port := addrPort(free.Addr()).Port()
-	_ = free.Close()
+	port := uint16(20000 + os.Getpid()%10000) // none that the kernel hands out
 	for _, host := range []string{"127.0.0.1:0", "[::1]:0"} {
 		l := listen(t, host)
 		ports := make(chan uint16, 100)

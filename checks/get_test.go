@@ -180,11 +180,11 @@ func TestGetOnePageTooSlow(t *testing.T) {
 		t.Errorf("%d steps", n)
 	}
 	begin := time.Now()
-	if res := check(t, g, nil, 4*200*time.Millisecond); res.OK || !strings.Contains(res.String(), "no answer in time") {
+	if res := check(t, g, nil, 4*500*time.Millisecond); res.OK || !strings.Contains(res.String(), "no answer in time") {
 		t.Errorf("got %+v", res)
 	}
-	if took := time.Since(begin); took > 700*time.Millisecond {
-		t.Errorf("took %v of a limit of 200ms for each page", took)
+	if took := time.Since(begin); took > 1900*time.Millisecond {
+		t.Errorf("took %v of a limit of 500ms for each page", took)
 	}
 }
 

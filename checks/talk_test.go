@@ -58,7 +58,7 @@ func outcome(t *testing.T, name string, target Target, timeout time.Duration, ok
 }
 
 const (
-	enough = 5 * time.Second
+	enough = 20 * time.Second
 	soon   = 150 * time.Millisecond
 )
 
