@@ -292,6 +292,7 @@ func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
 	g.Go(func() error { return d.watchStandbys(tasks) })
 	g.Go(func() error { return d.writeDumps(tasks) })
+	g.Go(func() error { return d.watchPeers(tasks) })
 	g.Go(func() error { return d.loop(tasks, ctx.Done(), g) })
 	if os.Getpid() == 1 {
 		g.Go(func() error { return reapOrphans(tasks, reapInterval) })

@@ -16,6 +16,7 @@
 //	writeDumps (dumping.go)       keepalived's dumps, when signals ask for them
 //	balancer (balancer.go)        the pool of virtual servers, the checks of their servers, and the
 //	                              kernel's services (nftbackend.go, ipvsbackend.go)
+//	watchPeers (lonely.go)        which masters have heard no other router
 //	history (history.go)          the last events, for `hakeep events`
 //	control.Server, firewall.Run  their own
 //

@@ -56,6 +56,9 @@ func logEvent(log *slog.Logger, ev *wire.Event) {
 		msg = "master of lower priority"
 	case wire.EventAddress:
 		msg = "address"
+	case wire.EventConflict:
+		msg = "address conflict"
+		attrs = append(attrs, slog.Uint64("count", ev.Count))
 	default:
 		msg = "elector"
 	}

@@ -18,6 +18,7 @@
 //	                        kernel's addresses in line with what the loop wants, puts back
 //	                        what others remove
 //	watch (links.go)        reads netlink and tells both
+//	conflicts (conflict.go) hears other hosts with our addresses (package acd)
 //	control (control.go)    the conversation with main
 //
 // The loop owns all state. The others post messages to its inbox; what they get

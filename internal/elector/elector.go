@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hakeep/arp"
+	"hakeep/internal/acd"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
 	"hakeep/vrrp/vrrpnet"
@@ -51,7 +52,10 @@ type elector struct {
 	addrs   *addrThread
 	watcher *watcher
 	control *control
-	left    chan struct{} // closed when the planned leave is complete
+	// conflicts is nil where its sockets cannot be opened.
+	conflicts *acd.Watch
+
+	left chan struct{} // closed when the planned leave is complete
 }
 
 // open makes all parts; nothing runs yet.
@@ -107,6 +111,11 @@ func open(o Options, rt realtime) (*elector, error) {
 		close(e.left)
 	}
 	e.watcher = &watcher{watch: watch, kernel: reader, table: newLinkTable(), inbox: box, addrs: slot}
+	if e.conflicts, err = acd.Open(e.watcher); err == nil {
+		e.loop.guard = e.conflicts.Set
+	} else {
+		j.add(wire.Event{Kind: wire.EventLog, Level: "warn", Text: err.Error()})
+	}
 	e.addrs = newAddrThread(c, writer, box, slot, rt)
 	e.addrs.static, e.addrs.items.follow = e.watcher.static, watch.FollowItems
 	e.control = newControl(box, j, listener)
@@ -127,6 +136,7 @@ func (e *elector) run() error {
 	g.Go(e.loop.run)
 	g.Go(func() error { return e.addrs.run(ctx) })
 	g.Go(func() error { return e.watcher.run(ctx) })
+	g.Go(func() error { return e.watchConflicts(ctx) })
 	g.Go(func() error { return e.control.run(ctx) })
 	context.AfterFunc(ctx, func() { e.loop.inbox.post(quitMsg{}) })
 	terms := make(chan os.Signal, 1)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"hakeep/internal/acd"
 	"hakeep/internal/wire"
 	"hakeep/vrrp"
 )
@@ -47,6 +48,8 @@ type (
 	}
 	// addrsMsg tells what happened to addresses in the kernel.
 	addrsMsg struct{ results []addrResult }
+	// conflictMsg tells of another host with one of our addresses.
+	conflictMsg struct{ conflict acd.Conflict }
 )
 
 func newInbox() (*inbox, error) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hakeep/arp"
+	"hakeep/internal/acd"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
 	"hakeep/vrrp"
@@ -73,6 +74,7 @@ type loop struct {
 	marking []*member
 	found   map[identity]time.Duration
 	onDone  func() // called when the planned leave is complete
+	guard   func([]acd.Address)
 
 	config  *wire.Config
 	members map[vrrp.ID]*member
@@ -92,6 +94,7 @@ type loop struct {
 	spare       []any
 	socketsDue  bool // endpoints have changed
 	addrsDue    bool // desired addresses have changed
+	guardDue    bool // the addresses that nobody else may use have changed
 	paced       bool // instances are due that the last turn left over
 	advertsNext time.Duration
 	arpNext     time.Duration
@@ -106,6 +109,7 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 		members: map[vrrp.ID]*member{}, byKey: map[netif.Key]vrrp.ID{}, installing: map[vrrp.ID]bool{}, links: map[int]string{},
 		delays:  newLinkDelays(),
 		started: time.Now(), takeovers: takeovers{running: map[vrrp.ID]takeover{}},
+		guard: func([]acd.Address) {},
 	}
 	l.receive = l.datagram
 	l.announce = func(t arp.Target) { l.sender.Queue(t) }
@@ -168,8 +172,12 @@ func (l *loop) turn() {
 	}
 	l.flush()
 	if l.addrsDue {
-		l.addrsDue = false
+		l.addrsDue, l.guardDue = false, true
 		l.addrs.put(l.desired())
+	}
+	if l.guardDue {
+		l.guardDue = false
+		l.guard(l.guarded())
 	}
 	l.announcements()
 }
@@ -294,7 +302,10 @@ func (l *loop) handle(msg any) {
 		}
 		l.socketsDue = true
 	case addrsMsg:
+		l.guardDue = true
 		l.addressResults(now, m)
+	case conflictMsg:
+		l.conflict(now, &m.conflict)
 	case configMsg:
 		m.reply <- l.reconfigure(now, m.config)
 	case standbyMsg:
@@ -320,7 +331,7 @@ func (l *loop) handle(msg any) {
 
 // syncSockets opens and closes sockets as the instances want them now.
 func (l *loop) syncSockets() []string {
-	l.socketsDue = false
+	l.socketsDue, l.guardDue = false, true
 	var ends []vrrpnet.Endpoint
 	for _, s := range l.router.Snapshot(nil) {
 		p := l.members[s.ID].inst.Params

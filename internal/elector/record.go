@@ -1,6 +1,7 @@
 package elector
 
 import (
+	"net"
 	"net/netip"
 	"time"
 
@@ -22,6 +23,8 @@ type record struct {
 	told     [vrrp.NumReasons]uint64        // the count then
 	peers    []peer
 	lastPeer netip.Addr
+	// conflicts are other hosts that use our addresses.
+	conflicts []conflict
 
 	// doubles counts the times that another master was heard while this one was
 	// master; doubleTime adds up how long they overlapped.
@@ -125,6 +128,11 @@ func (r *record) status(c clock, now time.Duration, st *wire.InstanceStatus) {
 	for _, p := range r.peers {
 		st.Peers = append(st.Peers, wire.Peer{
 			Addr: p.addr, Priority: p.priority, Interval: p.interval, LastSeen: c.wall(p.seen), Adverts: p.adverts,
+		})
+	}
+	for _, k := range r.conflicts {
+		st.Conflicts = append(st.Conflicts, wire.Conflict{
+			Addr: k.addr, MAC: net.HardwareAddr(k.mac[:]).String(), By: k.by.String(), Count: k.count, LastSeen: c.wall(k.seen),
 		})
 	}
 	st.DoubleMaster = r.doubles

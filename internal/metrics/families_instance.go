@@ -118,6 +118,12 @@ func counterFamilies() []family {
 		counter("hakeep_vrrp_address_list_errors_total", "Adverts with other addresses than are configured here.",
 			reasons(vrrp.ReasonAddrCount, vrrp.ReasonAddrList)),
 		counter("hakeep_vrrp_packet_length_errors_total", "Packets discarded for their length.", reasons(vrrp.ReasonLength)),
+		known(prometheus.CounterValue, "hakeep_vrrp_address_conflicts_total", "Packets of other hosts that use addresses of the instance.",
+			func(i *in, e emit) {
+				for _, c := range i.Conflicts {
+					e(float64(c.Packets), c.Address.String(), c.MAC)
+				}
+			}, "address", "mac"),
 		counter("hakeep_vrrp_double_master_total", "Times that another master was heard while this router was master.",
 			func(i *in) uint64 { return i.DoubleMaster.Count }),
 		known(prometheus.CounterValue, "hakeep_vrrp_double_master_seconds_total", "For how long two masters were heard.",

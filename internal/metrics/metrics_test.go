@@ -90,6 +90,7 @@ func document() *status.Document {
 					{Kind: "script", Name: "chk", State: "ok", Weight: 20, Configured: 20},
 				}},
 				Peers:     []status.Peer{{Address: addr("192.0.2.2"), Priority: 100, LastSeen: now().Add(-time.Hour), Adverts: 4}},
+				Conflicts: []status.Conflict{{Address: addr("192.0.2.10"), MAC: "02:00:00:00:00:07", By: "ARP", Packets: 5, LastSeen: now().Add(-time.Minute)}},
 				Intervals: status.Intervals{Configured: 1, Advert: 1, Down: 3.4140625, Skew: 0.4140625},
 				Addresses: status.Addresses{
 					Configured: []status.Address{{Address: netip.MustParsePrefix("192.0.2.10/24")}, {Address: netip.MustParsePrefix("192.0.2.11/24")}},

@@ -74,6 +74,7 @@ func Build(in *Input) *Document {
 			}
 		}
 		d.Warnings = append(d.Warnings, deaf(&inst)...)
+		d.Warnings = append(d.Warnings, conflicts(in.Now, &inst)...)
 		d.Instances = append(d.Instances, inst)
 	}
 	d.addTracking(in)
@@ -121,6 +122,7 @@ func configured(c *config.Instance) Instance {
 		Group:     c.McastDst,
 		Priority:  Priority{Effective: int(c.Priority), Configured: int(c.Priority), Owner: c.Priority == 255},
 		Peers:     []Peer{},
+		Conflicts: []Conflict{},
 		Intervals: Intervals{Configured: c.AdvertInt.Seconds()},
 		Addresses: Addresses{Configured: []Address{}, Installed: []netip.Prefix{}, Missing: []netip.Prefix{}},
 		Counters:  Counters{Reasons: map[string]uint64{}},
@@ -153,6 +155,9 @@ func (in *Instance) observe(s *wire.InstanceStatus) {
 		in.Peers = append(in.Peers, Peer{
 			Address: p.Addr, Priority: int(p.Priority), Interval: p.Interval.Seconds(), LastSeen: p.LastSeen, Adverts: p.Adverts,
 		})
+	}
+	for _, c := range s.Conflicts {
+		in.Conflicts = append(in.Conflicts, Conflict{Address: c.Addr, MAC: c.MAC, By: c.By, Packets: c.Count, LastSeen: c.LastSeen})
 	}
 	in.Intervals.Advert, in.Intervals.Down, in.Intervals.Skew = s.Interval.Seconds(), s.DownInterval.Seconds(), s.Skew.Seconds()
 	in.Addresses.Installed = append(in.Addresses.Installed, s.Installed...)

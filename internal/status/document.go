@@ -184,6 +184,8 @@ type Instance struct {
 	Intervals Intervals `json:"intervals"`
 	Addresses Addresses `json:"addresses"`
 	Counters  Counters  `json:"counters"`
+	// Conflicts are other hosts that use addresses of the instance.
+	Conflicts []Conflict `json:"conflicts"`
 	// DoubleMaster is the times that two masters were heard at once.
 	DoubleMaster DoubleMaster `json:"double_master"`
 }
@@ -287,6 +289,18 @@ type Counters struct {
 	// Reasons counts packets that were discarded, or accepted although something
 	// was odd, by reason.
 	Reasons map[string]uint64 `json:"reasons"`
+}
+
+// Conflict is another host that uses an address of the instance.
+type Conflict struct {
+	Address netip.Addr `json:"address"`
+	// MAC is its hardware address.
+	MAC string `json:"mac"`
+	// By is what it was noticed by first: "ARP", "neighbour advertisement" or "VRRP
+	// advert".
+	By       string    `json:"by"`
+	Packets  uint64    `json:"packets"`
+	LastSeen time.Time `json:"last_seen"`
 }
 
 // DoubleMaster tells of times with two masters.

@@ -24,7 +24,13 @@ const (
 	// KindServer is a real server that came up or went down, a virtual server that
 	// gained or lost its quorum, or something that was said of a server by hand.
 	KindServer = "server"
+	// KindNoPeer is a master that has heard no other router since it began.
+	KindNoPeer = "no-peer"
 )
+
+// NoPeer explains KindNoPeer.
+const NoPeer = "no other router was heard since the start; a backup is silent, so this is all right if the others are backups: " +
+	"see there that this one is their master. If they are master, too, adverts are lost between them (firewall, VLAN)"
 
 // Level is the word for the level of an event.
 func Level(l slog.Level) string { return strings.ToLower(l.String()) }
@@ -62,7 +68,7 @@ type Event struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
 	// Kind is "transition", "group", "priority", "notice", "lower-priority-master",
-	// "address", "log", "reload", "elector", "daemon", "standby" or "server".
+	// "address", "log", "reload", "elector", "daemon", "standby", "conflict", "no-peer" or "server".
 	Kind string `json:"kind"`
 	// Level is "info", "warn" or "error".
 	Level    string `json:"level"`

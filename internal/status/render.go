@@ -242,7 +242,7 @@ func (r *renderer) details(in *Instance) {
 		item("master", "%s, priority %d", m.Address, m.Priority)
 	}
 	if len(in.Peers) == 0 && in.State != StateUnknown {
-		item("peers", "none heard yet")
+		item("peers", "none heard yet; backups are silent")
 	}
 	for _, p := range in.Peers {
 		item("peer", "%s, priority %d, every %s, heard %s ago, %d adverts",
@@ -260,6 +260,10 @@ func (r *renderer) details(in *Instance) {
 	item("moves", "became master %s, left %s", times(c.BecameMaster), times(c.ReleasedMaster))
 	if len(c.Reasons) > 0 {
 		item("odd", "%s", r.paint(yellow, counts(c.Reasons)))
+	}
+	for _, k := range in.Conflicts {
+		item("conflict", "%s", r.paint(red, fmt.Sprintf("%s uses %s, too (%s), seen %s ago, %d packets",
+			k.MAC, k.Address, k.By, span(r.d.Time.Sub(k.LastSeen)), k.Packets)))
 	}
 	if dm := in.DoubleMaster; dm.Count > 0 {
 		item("doubles", "%s", r.paint(yellow, fmt.Sprintf("%s, %s in all", times(dm.Count), seconds(dm.Seconds))))

@@ -100,6 +100,10 @@ func pair() *Input {
 				},
 				Peers:        []wire.Peer{{Addr: addr("192.0.2.2"), Priority: 100, Interval: time.Second, LastSeen: now.Add(-time.Hour), Adverts: 4}},
 				DoubleMaster: 1, DoubleMasterSeconds: 0.75,
+				Conflicts: []wire.Conflict{
+					{Addr: addr("192.0.2.10"), MAC: "02:00:00:00:00:07", By: "ARP", Count: 5, LastSeen: now.Add(-time.Minute)},
+					{Addr: addr("192.0.2.1"), MAC: "02:00:00:00:00:08", By: "VRRP advert", Count: 1, LastSeen: now.Add(-time.Hour)},
+				},
 			},
 			{
 				Name: "VI_6", State: "BACKUP", Since: start, Cause: "startup", Priority: 100, Source: addr("fe80::1"),

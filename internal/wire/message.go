@@ -193,6 +193,8 @@ const (
 	// EventAddress is an address, route or rule that could not be installed, was
 	// put back, or is taken away by others.
 	EventAddress EventKind = "address"
+	// EventConflict is another host that uses the address Peer of ours.
+	EventConflict EventKind = "conflict"
 	// EventLog is a fact about the elector itself.
 	EventLog EventKind = "log"
 )

@@ -62,6 +62,8 @@ type InstanceStatus struct {
 	Refused  []string `json:",omitempty"`
 	Counters Counters
 	Peers    []Peer `json:",omitempty"`
+	// Conflicts are other hosts that use addresses of the instance.
+	Conflicts []Conflict `json:",omitempty"`
 	// DoubleMaster is the number of times that another master was heard while
 	// this one was master, and the time that they overlapped.
 	DoubleMaster        uint64
@@ -95,6 +97,16 @@ type Peer struct {
 	Interval time.Duration
 	LastSeen time.Time
 	Adverts  uint64
+}
+
+// Conflict is another host that uses an address of ours.
+type Conflict struct {
+	Addr netip.Addr
+	// MAC is its hardware address, By how it was noticed first.
+	MAC, By string
+	// Count counts its packets that say so.
+	Count    uint64
+	LastSeen time.Time
 }
 
 // Lateness says how long after their deadlines adverts were sent.
