@@ -55,6 +55,7 @@ func main() {
 	flag.StringVar(&s.pairing, "pairing", "", "of the part planned only this pairing, such as hakeep/keepalived")
 	flag.StringVar(&s.load, "load", "", "of the part planned only loads with this text, such as IPv6")
 	flag.StringVar(&s.results, "results", "", "file in which the part planned adds its runs to those of earlier calls")
+	rounds := flag.Int("rounds", 0, "how often the parts scale and scripts are measured (default 3, with -quick 1)")
 	budget := flag.Duration("for", 0, "begin no further run of the part planned after this time")
 	flag.BoolVar(&s.verbose, "v", false, "show each probe of a move that lost something")
 	flag.IntVar(&s.servers, "servers", 10000, "how many servers the part checks has")
@@ -87,6 +88,9 @@ func main() {
 	}
 	if *budget > 0 {
 		s.until = time.Now().Add(*budget)
+	}
+	if *rounds > 0 {
+		s.rounds = *rounds
 	}
 	if *runs > 0 {
 		s.runs = *runs
