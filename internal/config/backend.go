@@ -103,12 +103,16 @@ func (v *VirtualServer) NeedsIPVS() string {
 	switch {
 	case slices.ContainsFunc(v.Services, func(s VirtualService) bool { return s.Mark != 0 }):
 		return "a firewall mark needs IPVS"
+	case slices.ContainsFunc(v.Services, func(s VirtualService) bool { return s.Port == 0 }):
+		return "a service of all ports needs IPVS"
 	case !slices.Contains(NFTSchedulers(), v.Scheduler):
 		return "lvs_sched " + v.Scheduler + " needs IPVS"
 	case v.PersistenceEngine != "":
 		return "persistence_engine needs IPVS"
 	case v.OnePacket:
 		return "ops needs IPVS"
+	case v.Flag3, (v.Flag1 || v.Flag2) && v.Scheduler != "sh" && v.Scheduler != "mh":
+		return "a flag that lvs_sched " + v.Scheduler + " does not know needs IPVS"
 	}
 	return ""
 }

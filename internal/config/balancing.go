@@ -235,6 +235,11 @@ func (d *decoder) checkBackend(global *block, l *LVS, drafts []*vsDraft) {
 	if len(drafts) == 0 {
 		return
 	}
+	if l.Sync.Interface != "" {
+		for _, v := range drafts {
+			v.checkSync()
+		}
+	}
 	cfg := Config{Global: Global{LVS: *l}}
 	for _, v := range drafts {
 		cfg.VirtualServers = append(cfg.VirtualServers, v.VirtualServer)
@@ -251,6 +256,19 @@ func (d *decoder) checkBackend(global *block, l *LVS, drafts []*vsDraft) {
 	}
 	for _, n := range cfg.FailoverNotes() {
 		d.add(Warning, n.Line, "virtual_server."+n.Name, "%s", n.Why)
+	}
+}
+
+// checkSync reports what the kernel refuses while connections are synchronised
+// (ip_vs_add_dest).
+func (v *vsDraft) checkSync() {
+	for _, rs := range v.servers {
+		for _, s := range v.Services {
+			if rs.Addr.IsValid() && rs.Forward.Method == MethodTUN && s.Family != familyOf(rs.Addr.Addr()) {
+				rs.b.errorf("address", "%s is not of the family of the virtual server, which the kernel does not take together with lvs_sync_daemon", rs.Addr.Addr())
+				break
+			}
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ func Check(cfg *config.Config) []Finding {
 		checkPromote(r, name)
 	}
 	checkFirewall(r, uses)
-	checkIPVS(r)
+	checkBalancing(r, cfg)
 	return r.findings
 }
 

@@ -71,18 +71,3 @@ func checkPromote(r *report, link string) {
 	r.add(Warning, "promote_secondaries", "net.ipv4.conf.%s.promote_secondaries = 0 and cannot be set here (%v): when one address of a network goes, "+
 		"the kernel removes the others of that network, until hakeep puts them back; set it to 1 where it can be", link, err)
 }
-
-// checkIPVS asks whether the kernel has IPVS, without loading it.
-func checkIPVS(r *report) {
-	if _, err := os.Stat("/proc/net/ip_vs"); err == nil {
-		return
-	}
-	release := kernelRelease()
-	for _, list := range []string{"modules.dep", "modules.builtin"} {
-		text, err := os.ReadFile(filepath.Join("/lib/modules", release, list))
-		if err == nil && strings.Contains(string(text), "/ip_vs.ko") {
-			return
-		}
-	}
-	r.add(Note, "ipvs", "this kernel (%s) shows no IPVS, neither loaded nor as a module; load balancing by IPVS is not possible", release)
-}
