@@ -22,6 +22,9 @@ const (
 	// lingerMargin is added to the time within which the slowest backup must
 	// have advertised, for its lateness.
 	lingerMargin = 100 * time.Millisecond
+	// lingerMost bounds the linger for the sake of a lost advert: a router that
+	// is alone waits for it at its stop.
+	lingerMost = 2 * time.Second
 	// settleShort and settleLong are when a new master announces its addresses
 	// again: whoever left kept them for lingerAfterFirst, and may have answered
 	// for them meanwhile.
@@ -47,7 +50,20 @@ func (in *instance) leave(r *Router, now time.Duration) {
 		})
 	}
 	in.advertise(r, now, 0)
-	in.linger(r, now, SkewTime(p.Version, 1, learned)+lingerMargin)
+	in.linger(r, now, lingerBound(p, learned)+lingerMargin)
+}
+
+// lingerBound is when every backup must have taken over. In version 3 it bears
+// the loss of either advert: without the first one a backup waits for the skew
+// time by the old interval, without the second for the master down time by the
+// one it has just learned. It counts only while nobody is heard to take over.
+func lingerBound(p *Params, learned time.Duration) time.Duration {
+	bound := SkewTime(p.Version, 1, learned)
+	if p.Version != V3 {
+		return bound
+	}
+	loss := max(SkewTime(p.Version, 1, p.Interval), MasterDownInterval(p.Version, 1, learned, p.DownAdverts))
+	return max(bound, min(loss, lingerMost))
 }
 
 // linger gives the addresses up when a winner has them, at the latest after

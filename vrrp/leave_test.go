@@ -85,7 +85,7 @@ func TestLeaveTeachesAShortInterval(t *testing.T) {
 // its first, or the bound.
 func TestLinger(t *testing.T) {
 	t.Parallel()
-	bound := SkewTime(V3, 1, 300*ms) + 100*ms
+	bound := MasterDownInterval(V3, 1, 300*ms, DefaultDownAdverts) + 100*ms // as if the goodbye was lost
 	for _, c := range []struct {
 		name   string
 		winner []time.Duration

@@ -20,8 +20,10 @@ import (
 const resyncEvery = time.Minute
 
 // readyLimit bounds the wait for the kernel's notification of an IPv6 address;
-// there is none for one that was there before.
-const readyLimit = 50 * time.Millisecond
+// there is none for one that was there before. On a host that stands still for a
+// while the kernel's work queue has been 230 ms late: an address that is announced
+// before it is served loses all that is sent to it.
+const readyLimit = 500 * time.Millisecond
 
 // addrResultKind says what happened to an address.
 type addrResultKind uint8

@@ -191,14 +191,14 @@ var invariants = [...]Invariant{
 	},
 	InvLinger: {
 		Name:   "linger",
-		Rule:   "A former master that keeps its addresses for the winner announces nothing, and gives them up within the time in which the slowest backup must have advertised, and 200 ms.",
+		Rule:   "A former master that keeps its addresses for the winner announces nothing, and gives them up within the time in which the slowest backup must have advertised, also one that has missed an advert if that is within 2 s (version 3), and 200 ms.",
 		Given:  "fast_leave; the process ran.",
 		Source: "pitfalls.md 11",
 	},
 	InvSeamless: {
 		Name:   "seamless",
 		Rule:   "While mastership moves in a planned way (leave, standby, and the pre-emption when it is over) there is always a kernel that has each address.",
-		Given:  "fast_leave on all routers, a quiet time before, somebody to take over; not with state MASTER, which may start without having heard anybody.",
+		Given:  "fast_leave on all routers, a quiet time before, somebody to take over; not with state MASTER, which may start without having heard anybody. The model checker loses any one advert of the move, too.",
 		Source: "pitfalls.md 11 and 12",
 	},
 	InvGroup: {

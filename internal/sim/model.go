@@ -89,7 +89,8 @@ type modelState struct {
 	calm   time.Duration // when the last fault began or ended
 	owner  int           // who announced the addresses last
 	knows  bool          // a master has heard of owner since, and must heal
-	moving bool          // a planned move is going on, and nothing else has happened
+	moving bool          // a planned move is going on, and nothing else has happened but the loss of one advert
+	missed bool          // that loss
 	killed int           // one more than the master that was killed in a quiet state, and nothing else has happened
 
 	index, depth int
@@ -241,7 +242,7 @@ func (s *search) way(last modelStep) string {
 // keyOf is the fingerprint of a state.
 func (s *search) keyOf(st *modelState) [2]uint64 {
 	b := s.key[:0]
-	b = append(b, byte(st.faults), byte(st.owner+1), byte(boolTime(st.knows)|boolTime(st.moving)<<1|time.Duration(st.killed)<<2))
+	b = append(b, byte(st.faults), byte(st.owner+1), byte(boolTime(st.knows)|boolTime(st.moving)<<1|boolTime(st.missed)<<2|time.Duration(st.killed)<<3))
 	b = binary.BigEndian.AppendUint64(b, uint64(min(st.now-st.calm, s.settle)))
 	gone := false
 	for i := range st.hosts {

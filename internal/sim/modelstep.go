@@ -27,7 +27,9 @@ func (s *search) expand(st *modelState) {
 			s.try(st, opHear, i, from, func(n *modelState) { s.deliver(n, i, at) })
 			if st.faults > 0 && slices.Contains(s.m.Kinds, FaultDrop) {
 				s.try(st, opLose, i, from, func(n *modelState) {
+					moving := st.moving && !st.missed
 					s.fault(n)
+					n.moving, n.missed = moving, moving
 					n.wire[i] = slices.Delete(n.wire[i], at, at+1)
 				})
 			}
@@ -160,7 +162,7 @@ func (s *search) comeBack(st *modelState, i int) {
 func (s *search) fault(n *modelState) {
 	n.faults--
 	n.calm = n.now
-	n.moving, n.killed = false, 0
+	n.moving, n.missed, n.killed = false, false, 0
 }
 
 // planned is the begin of a planned move of router i: if it is master and all was

@@ -146,7 +146,7 @@ func TestHunt(t *testing.T) {
 	states := 0
 	for _, m := range append(trios(), models()...) {
 		switch m.Name {
-		case "plain", "equal":
+		case "plain", "equal", missing:
 		case "planned moves at 10 ms": // as in TestModel
 			m.Kinds = moveKinds
 		default:

@@ -84,6 +84,7 @@ var mutations = []mutation{
 	{"tracking leaves the timer alone", "track.go", "		in.rearm()\n", ""},
 	{"tracking fault ignored", "track.go", "	if ev.Fault {\n", "	if false {\n"},
 	{"upgrade forgets how long it was deaf", "export.go", "			in.armed += d\n", ""},
+	{"linger does not bear the loss of an advert", "leave.go", "	return max(bound, min(loss, lingerMost))\n", "	_ = loss\n	return bound\n"},
 	{"resume in spite of the time", "resume.go", "match[i] < 0 && now < until[p.Name]-resumeMargin(p.Interval)", "match[i] < 0 && until[p.Name] > 0"},
 	{"resume without the rest of the sync group", "resume.go", "		if broken[p.SyncGroup] {\n", "		if false {\n"},
 	{"resume in spite of a fault", "resume.go", "		case in.faults != 0:\n", "		case false:\n"},

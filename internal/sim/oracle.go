@@ -140,11 +140,15 @@ func (m *monitor) notify(s *seat, to vrrp.State) {
 const takeLimit = time.Second
 
 // lingerBound is how long a former master may keep its addresses: until the
-// slowest backup must have advertised, and two times 100 ms.
+// slowest backup must have advertised, also one that has missed something if that
+// is within 2 s, and two times 100 ms.
 func (s *seat) lingerBound() time.Duration {
 	wait := s.p.Interval
 	if s.p.Version == vrrp.V2 {
 		wait = max(wait, time.Second)
+	} else {
+		// The loss of an advert must not make a hole.
+		wait = max(wait, min(time.Duration(s.p.DownAdverts+1)*s.p.Interval, 2*time.Second))
 	}
 	return wait + 200*time.Millisecond
 }
