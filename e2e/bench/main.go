@@ -3,7 +3,7 @@
 // counts are medians and the ratio of the two.
 //
 //	go run ./e2e/bench                    everything, about seventeen minutes
-//	go run ./e2e/bench -only outage       one part: outage, planned, scale, scripts, addresses, killed, checks
+//	go run ./e2e/bench -only outage       one part: outage, planned, tcp, scale, scripts, addresses, killed, checks
 //	go run ./e2e/bench -quick             fewer runs and shorter ones
 package main
 
@@ -47,7 +47,7 @@ type settings struct {
 
 func main() {
 	var s settings
-	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, scale, scripts, addresses, killed, checks")
+	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, tcp, scale, scripts, addresses, killed, checks")
 	quick := flag.Bool("quick", false, "fewer and shorter runs")
 	flag.StringVar(&s.binary, "hakeep", "", "the binary to measure (default: built from this tree)")
 	bare := flag.Duration("beat", 0, "only run a bare real-time loop for this long and print how late it was")
@@ -122,7 +122,7 @@ func run(ctx context.Context, s settings, only string) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, settings) error
-	}{{"outage", outages}, {"planned", planned}, {"scale", scales}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}, {"checks", checking}}
+	}{{"outage", outages}, {"planned", planned}, {"tcp", transfers}, {"scale", scales}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}, {"checks", checking}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue

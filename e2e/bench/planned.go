@@ -67,9 +67,9 @@ func (l load) addrs() (addrs, probed []string) {
 
 const (
 	plannedInterval = time.Second
-	// stallLimit is how late a bare real-time loop may be during a move that
-	// counts: beyond that the machine itself stood still.
-	stallLimit = 10 * time.Millisecond
+	// stallReach is how long after a stall of the machine a loss may be its doing:
+	// what was held up by it is made good then.
+	stallReach = 10 * time.Millisecond
 	// keepalivedSettles is how long keepalived may announce again after it became
 	// master: a move meanwhile would measure that.
 	keepalivedSettles = 5500 * time.Millisecond
@@ -78,7 +78,7 @@ const (
 // planned measures what a client loses by each planned move at adverts of 1 s.
 func planned(ctx context.Context, s settings) error {
 	fmt.Printf("\nPlanned moves at %v: lost of the answers asked for each millisecond from the first and the last address; %d runs each.\n", plannedInterval, s.runs)
-	fmt.Printf("Each cell: median, worst, sum over the runs. A run that lost something while a bare real-time loop beside it was %v late is told apart, and made again.\n", stallLimit)
+	fmt.Printf("Each cell: median, worst, sum over the runs. A run that lost something only while a bare real-time loop beside it could not run is told apart, and made again.\n")
 	for _, w := range pairings {
 		if s.pairing != "" && s.pairing != w.String() {
 			continue
@@ -254,7 +254,7 @@ func (t *site) run(ctx context.Context, m move) error {
 	}
 	var probes []*lab.Probe
 	for _, target := range t.probed {
-		p, err := lab.StartProbe(t.client, target, lab.ProbeOptions{})
+		p, err := lab.StartProbe(t.client, target, lab.ProbeOptions{MinOutage: 1500 * time.Microsecond})
 		if err != nil {
 			return err
 		}
@@ -279,22 +279,25 @@ func (t *site) run(ctx context.Context, m move) error {
 	if err := answers(1100); err != nil { // also what is announced again after a second
 		return err
 	}
-	lost := 0
+	bare := beat.Stop()
+	lost, stalled := 0, true
 	for _, p := range probes {
 		r := p.Stop()
 		lost = max(lost, r.Lost)
+		for _, o := range r.Outages {
+			stalled = stalled && (o.Lost == 0 || bare.Within(o.From.Add(-stallReach), o.To))
+		}
 		if r.Lost > 2 && t.s.verbose {
 			fmt.Printf("%v %v: %s %v > %s/%s: %s\n", t.load, time.Now().Format("15:04:05"), m.name, before, t.onA.State(vi), t.onB.State(vi), r)
 		}
 	}
-	late := beat.Stop().Max
 	c := t.tallies[m.name]
 	if c == nil {
 		c = &tally{}
 		t.tallies[m.name] = c
 	}
 	switch {
-	case lost > 0 && late > stallLimit:
+	case lost > 0 && stalled:
 		c.Stalled = append(c.Stalled, lost)
 	case len(c.Lost) < t.s.runs:
 		c.Lost = append(c.Lost, lost)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,17 +19,19 @@ const vi = "VI_51"
 // site is a pair with a load, and what its moves have cost.
 type site struct {
 	*pair
-	s        settings
-	pairing  pairing
-	load     load
-	addrs    []string
-	probed   []netip.Addr
-	flag     string    // while this file exists, the tracked script succeeds
-	settled  time.Time // from when on a move measures itself only
-	tallies  map[string]*tally
-	notes    []string
-	third    *lab.Namespace
-	onC      *lab.Hakeep
+	s       settings
+	pairing pairing
+	load    load
+	addrs   []string
+	probed  []netip.Addr
+	flag    string    // while this file exists, the tracked script succeeds
+	settled time.Time // from when on a move measures itself only
+	tallies map[string]*tally
+	notes   []string
+	third   *lab.Namespace
+	onC     *lab.Hakeep
+	// extra adds to a configuration; nil for nothing.
+	extra    func(k kind, text string) string
 	expected int // how often b had to become master
 }
 
@@ -94,6 +97,14 @@ func (t *site) raise(up bool) error {
 // config is the configuration of a router: with the probed instance, and with
 // another one.
 func (t *site) config(k kind, priority int, probed, other bool) string {
+	text := t.plain(k, priority, probed, other)
+	if t.extra != nil {
+		text = strings.ReplaceAll(t.extra(k, text), "PRIORITY", strconv.Itoa(priority))
+	}
+	return text
+}
+
+func (t *site) plain(k kind, priority int, probed, other bool) string {
 	var routers []vrouter
 	if probed {
 		routers = append(routers, vrouter{vrid: 51, addrs: t.addrs})

@@ -21,8 +21,21 @@ type Beat struct {
 type BeatResult struct {
 	Count         int
 	P50, P99, Max time.Duration
+	// Stalls are the wakeups that were late by stallFrom or more.
+	Stalls []Stall
 	// Realtime says whether the thread was SCHED_FIFO.
 	Realtime bool
+}
+
+// Stall is a time in which the thread could not run.
+type Stall struct{ From, To time.Time }
+
+// stallFrom is the shortest stall that is told of.
+const stallFrom = 3 * time.Millisecond
+
+// Within reports whether the thread could not run at some time between the two.
+func (r BeatResult) Within(from, to time.Time) bool {
+	return slices.ContainsFunc(r.Stalls, func(s Stall) bool { return s.From.Before(to) && s.To.After(from) })
 }
 
 // String is all of it in a few words.
@@ -71,6 +84,10 @@ func (b *Beat) run(fd int, interval time.Duration) {
 		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 		woke := time.Duration(now.Nano())
 		late = append(late, max(woke-due, 0))
+		if woke-due >= stallFrom {
+			at := time.Now().Round(0)
+			res.Stalls = append(res.Stalls, Stall{at.Add(due - woke), at})
+		}
 		for due += interval; due <= woke; due += interval {
 			// beats that were slept through are not made good
 		}
