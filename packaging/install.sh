@@ -28,7 +28,8 @@ put() {
 }
 put 755 "$BIN" "$PREFIX/sbin" hakeep
 put 644 packaging/hakeep.service "$PREFIX/lib/systemd/system"
-sed -i "s|/usr/sbin/hakeep|$PREFIX/sbin/hakeep|" "$DESTDIR$PREFIX/lib/systemd/system/hakeep.service"
+put 644 packaging/hakeep-sleep.service "$PREFIX/lib/systemd/system"
+sed -i "s|/usr/sbin/hakeep|$PREFIX/sbin/hakeep|" "$DESTDIR$PREFIX"/lib/systemd/system/hakeep*.service
 put 644 packaging/sysusers.d/hakeep.conf "$PREFIX/lib/sysusers.d"
 for page in "$SHARE"/man5/*.5; do put 644 "$page" "$PREFIX/share/man/man5"; done
 for page in "$SHARE"/man8/*.8; do put 644 "$page" "$PREFIX/share/man/man8"; done

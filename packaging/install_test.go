@@ -64,7 +64,7 @@ func TestInstall(t *testing.T) {
 			const file = "-rw-r--r--"
 			want := map[string]string{
 				program: "-rwxr-xr-x",
-				under + "/lib/systemd/system/hakeep.service": file, under + "/lib/sysusers.d/hakeep.conf": file,
+				under + "/lib/systemd/system/hakeep.service": file, under + "/lib/systemd/system/hakeep-sleep.service": file, under + "/lib/sysusers.d/hakeep.conf": file,
 				under + "/share/man/man5/hakeep.toml.5": file, under + "/share/man/man8/hakeep.8": file, under + "/share/man/man8/hakeep-run.8": file,
 				under + "/share/bash-completion/completions/hakeep": file, under + "/share/zsh/site-functions/_hakeep": file,
 				under + "/share/fish/vendor_completions.d/hakeep.fish": file,

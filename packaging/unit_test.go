@@ -66,7 +66,7 @@ func TestUnit(t *testing.T) {
 			"CapabilityBoundingSet":   "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE CAP_IPC_LOCK CAP_CHOWN CAP_SETUID CAP_SETGID CAP_KILL CAP_DAC_READ_SEARCH",
 			"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET",
 		},
-		"Install": {"WantedBy": "multi-user.target"},
+		"Install": {"WantedBy": "multi-user.target", "Also": "hakeep-sleep.service"},
 	}
 	for section, keys := range want {
 		for key, value := range keys {
@@ -85,6 +85,27 @@ func TestUnit(t *testing.T) {
 	}
 	if v := unit["Service"]["ProtectSystem"]; slices.Contains(v, "strict") || slices.Contains(v, "full") {
 		t.Errorf("ProtectSystem=%q keeps hooks from writing to /etc", v)
+	}
+}
+
+// TestSleepUnit: it leaves before the machine sleeps, comes back afterwards, and
+// keeps nobody awake.
+func TestSleepUnit(t *testing.T) {
+	t.Parallel()
+	unit := parseUnit(t, read(t, "hakeep-sleep.service"))
+	for section, keys := range map[string]map[string]string{
+		"Unit": {"After": "hakeep.service", "Before": "sleep.target", "StopWhenUnneeded": "yes"},
+		"Service": {
+			"Type": "oneshot", "RemainAfterExit": "yes", "TimeoutStartSec": "15s",
+			"ExecStart": "-/usr/sbin/hakeep standby --sleep", "ExecStop": "-/usr/sbin/hakeep resume --sleep",
+		},
+		"Install": {"WantedBy": "sleep.target"},
+	} {
+		for key, value := range keys {
+			if got := unit[section][key]; !slices.Equal(got, []string{value}) {
+				t.Errorf("[%s] %s is %q, want %q", section, key, got, value)
+			}
+		}
 	}
 }
 

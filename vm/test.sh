@@ -33,6 +33,7 @@ service() {
 	[ -f "$unit" ] || { echo "test.sh: no $unit" >&2; return 1; }
 	program=$(sed -n 's/^ExecStart=[-@:+!]*\([^ ]*\).*/\1/p' "$unit" | head -n 1)
 	add="$bin:$program $unit:/usr/lib/systemd/system/hakeep.service"
+	add="$add $PWD/packaging/hakeep-sleep.service:/usr/lib/systemd/system/hakeep-sleep.service"
 	add="$add $PWD/packaging/sysusers.d/hakeep.conf:/usr/lib/sysusers.d/hakeep.conf"
 	SYSTEMD=1 ADD="$add" HAKEEP_BIN="$program" go test -count=1 -tags vm -exec "$PWD/vm/run.sh" ./vm/systemd/ "$@"
 }

@@ -41,6 +41,9 @@ The command waits until another router is master and says which. If there is
 none, the addresses are on no router: status and events say so until there is
 one or "hakeep resume" takes them back.
 
+--sleep is for hakeep-sleep.service: before the machine sleeps. It concerns only
+what is not held back already, and "hakeep resume --sleep" ends it.
+
 Exit codes: 0 done, 1 nobody took over or it was not possible, 2 no daemon is
 running, 5 not permitted, 64 there is no such instance.`,
 		Example: `  hakeep standby
@@ -48,8 +51,11 @@ running, 5 not permitted, 64 there is no such instance.`,
   hakeep standby --persist --no-wait`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if hold.For < 0 {
+			switch {
+			case hold.For < 0:
 				return usageError(cmd, fmt.Errorf("--for %v: it cannot be negative", hold.For))
+			case hold.Sleep && (hold.For > 0 || hold.Persist):
+				return usageError(cmd, errors.New("--sleep does not go with --for or --persist: it ends with the sleep"))
 			}
 			hold.Instance = strings.Join(args, "")
 			client := control.NewClient(sock.path())
@@ -67,13 +73,17 @@ running, 5 not permitted, 64 there is no such instance.`,
 	f := cmd.Flags()
 	f.DurationVar(&hold.For, "for", 0, "end it after this time, such as 30m")
 	f.BoolVar(&hold.Persist, "persist", false, "stay back through restarts of hakeep and of the machine")
+	f.BoolVar(&hold.Sleep, "sleep", false, "the machine is about to sleep: only what is not held back yet")
 	f.BoolVar(&noWait, "no-wait", false, "do not wait until another router is master")
 	cmd.ValidArgsFunction = sock.completeInstance
 	return cmd
 }
 
 func newResumeCommand() *cobra.Command {
-	var sock socketFlags
+	var (
+		sock  socketFlags
+		sleep bool
+	)
 	cmd := &cobra.Command{
 		Use:   "resume [INSTANCE]",
 		Short: "End a standby: take part again",
@@ -87,7 +97,7 @@ daemon is running, 5 not permitted, 64 there is no such instance.`,
   hakeep resume VI_1`,
 		Args: arguments(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			moved, err := ask(cmd, control.NewClient(sock.path()), &control.Hold{Instance: strings.Join(args, "")})
+			moved, err := ask(cmd, control.NewClient(sock.path()), &control.Hold{Instance: strings.Join(args, ""), Sleep: sleep})
 			if err != nil {
 				return err
 			}
@@ -98,6 +108,7 @@ daemon is running, 5 not permitted, 64 there is no such instance.`,
 		},
 	}
 	sock.add(cmd)
+	cmd.Flags().BoolVar(&sleep, "sleep", false, "the machine woke up: only what \"standby --sleep\" holds back")
 	cmd.ValidArgsFunction = sock.completeInstance
 	return cmd
 }

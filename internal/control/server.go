@@ -58,6 +58,9 @@ type Hold struct {
 	For time.Duration `json:"for,omitempty"`
 	// Persist keeps them back through restarts of hakeep and of the machine.
 	Persist bool `json:"persist,omitempty"`
+	// Sleep holds back what is not held back yet, for the time in which the machine
+	// sleeps, or lets go only what was held back so.
+	Sleep bool `json:"sleep,omitempty"`
 }
 
 // ErrUnknownInstance says that there is no instance of a name.

@@ -47,6 +47,8 @@ type standby struct {
 	// Until is when it ends by itself; zero if it does not.
 	Until   time.Time `json:"until,omitzero"`
 	Persist bool      `json:"persist,omitempty"`
+	// Sleep says that no operator holds it back: the machine is about to sleep.
+	Sleep bool `json:"sleep,omitempty"`
 }
 
 type standbyFile struct {
@@ -128,24 +130,31 @@ func (s *standbys) all() map[string]status.Standby {
 	return out
 }
 
-// hold holds instances back, or changes for how long.
-func (s *standbys) hold(names []string, h standby) error {
-	return s.change(func(held map[string]standby) {
+// hold holds instances back, or changes for how long, and returns those that it
+// concerns: a sleep changes nothing for who is held back already.
+func (s *standbys) hold(names []string, h standby) (concerned []string, err error) {
+	err = s.change(func(held map[string]standby) {
 		for _, name := range names {
 			h := h
 			if old, ok := held[name]; ok {
+				if h.Sleep {
+					continue
+				}
 				h.Since = old.Since
 			}
 			held[name] = h
+			concerned = append(concerned, name)
 		}
 	})
+	return concerned, err
 }
 
-// release lets instances go and returns those that were held back.
-func (s *standbys) release(names []string) (released []string, err error) {
+// release lets instances go and returns those that were held back; with asleep
+// only those that a sleep holds back.
+func (s *standbys) release(names []string, asleep bool) (released []string, err error) {
 	err = s.change(func(held map[string]standby) {
 		for _, name := range names {
-			if _, ok := held[name]; ok {
+			if h, ok := held[name]; ok && (h.Sleep || !asleep) {
 				released = append(released, name)
 				delete(held, name)
 			}
@@ -253,19 +262,27 @@ func (d *daemon) Hold(ctx context.Context, h *control.Hold) (*status.Moved, erro
 		if h.Instance == "" {
 			names = d.standbys.names() // also those that a reload has removed meanwhile
 		}
-		released, err := d.resume(ctx, names, "by hakeep resume")
+		why := "by hakeep resume"
+		if h.Sleep {
+			why = "the machine woke up"
+		}
+		released, err := d.resume(ctx, names, why, h.Sleep)
 		if err != nil {
 			return nil, err
 		}
 		return &status.Moved{Instances: released}, nil
 	}
-	hold := standby{Since: time.Now(), Persist: h.Persist}
+	hold := standby{Since: time.Now(), Persist: h.Persist, Sleep: h.Sleep}
 	text := "held back by hakeep standby"
+	if h.Sleep {
+		text = "held back: the machine is about to sleep"
+	}
 	if h.For > 0 {
 		hold.Until = hold.Since.Add(h.For)
 		text += " for " + h.For.String()
 	}
-	if err := d.standbys.hold(names, hold); err != nil {
+	names, err := d.standbys.hold(names, hold)
+	if err != nil {
 		return nil, err
 	}
 	d.tellStandby(names, slog.LevelWarn, text)
@@ -276,8 +293,8 @@ func (d *daemon) Hold(ctx context.Context, h *control.Hold) (*status.Moved, erro
 }
 
 // resume lets instances go and returns those that were held back.
-func (d *daemon) resume(ctx context.Context, names []string, why string) ([]string, error) {
-	released, err := d.standbys.release(names)
+func (d *daemon) resume(ctx context.Context, names []string, why string, asleep bool) ([]string, error) {
+	released, err := d.standbys.release(names, asleep)
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +330,7 @@ func (d *daemon) watchStandbys(ctx context.Context) error {
 		now := time.Now()
 		over, next := d.standbys.due(now)
 		if len(over) > 0 {
-			if _, err := d.resume(ctx, over, "the time is over"); err != nil && ctx.Err() == nil {
+			if _, err := d.resume(ctx, over, "the time is over", false); err != nil && ctx.Err() == nil {
 				d.log.Error("standby does not end", "instances", over, "err", err)
 			}
 		}
@@ -367,7 +384,7 @@ func (d *daemon) forgetStandbys(c *wire.Config) {
 	if len(gone) == 0 {
 		return
 	}
-	if _, err := d.standbys.release(gone); err != nil {
+	if _, err := d.standbys.release(gone, false); err != nil {
 		d.log.Error("standby of removed instances is kept", "instances", gone, "err", err)
 		return
 	}

@@ -111,6 +111,29 @@ func TestStandbyEnds(t *testing.T) {
 	}
 }
 
+// TestStandbyOfSleep: it takes what is not held back yet, and its end lets go what
+// no operator wants to be held back.
+func TestStandbyOfSleep(t *testing.T) {
+	t.Parallel()
+	r := started(t, vi1+vi2)
+	r.hold(control.Hold{Instance: "VI_1", On: true})
+	if got := r.hold(control.Hold{On: true, Sleep: true}); !slices.Equal(got, []string{"VI_2"}) {
+		t.Errorf("the sleep holds back %v", got)
+	}
+	r.awaitHeld("VI_1", "VI_2")
+	if got := r.hold(control.Hold{Sleep: true}); !slices.Equal(got, []string{"VI_2"}) {
+		t.Errorf("its end lets %v go", got)
+	}
+	r.awaitHeld("VI_1")
+	r.hold(control.Hold{On: true, Sleep: true})
+	r.hold(control.Hold{Instance: "VI_2", On: true}) // meanwhile an operator wants it
+	if got := r.hold(control.Hold{Sleep: true}); len(got) != 0 {
+		t.Errorf("the end of the sleep lets %v go", got)
+	}
+	r.awaitHeld("VI_1", "VI_2")
+	r.stop()
+}
+
 // TestStandbyPersists through an orderly stop, from the first configuration on.
 func TestStandbyPersists(t *testing.T) {
 	t.Parallel()
