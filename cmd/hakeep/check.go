@@ -48,7 +48,7 @@ those of "keepalived -t": 0 fine, 4 it cannot run (also: an interface is missing
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asKeepalived {
-				return checkAsKeepalived(cmd, file, configID)
+				return checkAsKeepalived(cmd.OutOrStdout(), file, keepalived.LoadOptions{ConfigID: configID})
 			}
 			r, err := check(file, configID, strict, host)
 			if err != nil {
@@ -121,8 +121,8 @@ func (h *linkWatch) LinkExists(name string) bool {
 }
 
 // checkAsKeepalived prints what keepalived would complain about, too.
-func checkAsKeepalived(cmd *cobra.Command, file, configID string) error {
-	const noFile = 4 // keepalived -t: cannot run
+func checkAsKeepalived(w io.Writer, file string, o keepalived.LoadOptions) error {
+	const noFile = keepalivedCannotRun
 	ours, err := keepalived.IsFile(file)
 	if err != nil {
 		return &codeError{code: noFile, err: err}
@@ -130,11 +130,10 @@ func checkAsKeepalived(cmd *cobra.Command, file, configID string) error {
 	if !ours {
 		return &codeError{code: noFile, err: fmt.Errorf("%s is not a keepalived.conf", file)}
 	}
-	res, err := keepalived.ConvertFile(file, configID)
+	res, err := keepalived.ConvertFileWith(file, o)
 	if err != nil {
 		return &codeError{code: noFile, err: err}
 	}
-	w := cmd.OutOrStdout()
 	for _, i := range res.Issues {
 		if !i.Own {
 			fmt.Fprintln(w, i)

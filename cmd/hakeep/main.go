@@ -22,7 +22,11 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == keepalivedName {
+		args = append([]string{keepalivedName}, args...)
+	}
+	os.Exit(run(args))
 }
 
 // run executes one command and returns the exit code.
@@ -70,6 +74,7 @@ The daemon is "hakeep run"; the other commands talk to it or look at files.`,
 		newResumeCommand(),
 		newServerCommand(),
 		newUpgradeCommand(),
+		newKeepalivedCommand(),
 		newVersionCommand(),
 		newDemoCommand(),
 		newElectorCommand(),

@@ -34,7 +34,7 @@ func rootKeywords() []Keyword {
 		},
 		{
 			Name: "use_pid_dir", Kind: KindBool, Default: "false", Fate: Warned,
-			Reason: "hakeep keeps its files in the runtime directory (--runtime-dir)",
+			Reason: "hakeep keeps its files in the runtime directory (--runtime-dir); -p and -r of hakeep keepalived name pid files",
 		},
 		{
 			Name: "child_wait_time", Kind: KindDuration, Default: `"5s"`, Fate: Warned,

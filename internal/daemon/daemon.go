@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,19 @@ type Options struct {
 	// ConfigID is for the conditions of a keepalived.conf; empty for the host's
 	// name up to the first dot.
 	ConfigID string
+	// AllIncludes is as in keepalived.LoadOptions.
+	AllIncludes bool
+	// Namespace is the path of the network namespace to run in; empty for that of
+	// the configuration.
+	Namespace string
+	// PIDFiles are files that get the number of this process and are locked while
+	// it runs.
+	PIDFiles []string
+	// IgnoreInterrupt takes no notice of SIGINT.
+	IgnoreInterrupt bool
+	// Ready is called once, when the first configuration is in force; nil for
+	// nothing.
+	Ready func()
 	// RuntimeDir holds the sockets, the lock and the ownership file; one daemon
 	// uses it at a time. It is made if it does not exist.
 	RuntimeDir string
@@ -133,14 +147,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	cfg, problems, err := keepalived.Load(o.ConfigFile, o.ConfigID)
+	cfg, problems, err := keepalived.LoadWith(o.ConfigFile, o.load())
 	if err != nil {
 		return &ConfigError{Err: err}
 	}
 	if problems.HasErrors() {
 		return &ConfigError{Problems: problems}
 	}
-	if err := enterNamespace(cfg.Global.NetNamespace); err != nil {
+	if err := enterNamespace(cmp.Or(o.Namespace, cfg.Global.NetNamespace)); err != nil {
 		return err
 	}
 	logProblems(o.Logger, problems)
@@ -155,12 +169,22 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer held.Close()
-	fw, err := firewall.Open(firewall.Options{Table: cfg.Global.NFTable, Logger: o.Logger})
+	pids, err := writePIDFiles(o.PIDFiles)
 	if err != nil {
 		return err
 	}
+	fw, err := firewall.Open(firewall.Options{Table: cfg.Global.NFTable, Logger: o.Logger})
+	if err != nil {
+		removePIDFiles(pids)
+		return err
+	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, SignalData, SignalStats, SignalJSON, SignalStatsClear)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, SignalData, SignalStats, SignalJSON, SignalStatsClear)
+	if o.IgnoreInterrupt {
+		signal.Ignore(syscall.SIGINT)
+	} else {
+		signal.Notify(signals, syscall.SIGINT)
+	}
 	defer signal.Stop(signals)
 	d := newDaemon(o, cfg, &ownBinary{dir: o.RuntimeDir, realtime: cfg.Global.Realtime}, fw)
 	d.signals = signals
@@ -181,9 +205,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	err = d.run(ctx)
 	if errors.Is(err, errUpgrade) {
-		return execute(d.executable)
+		return execute(d.executable) // which writes the pid files anew
 	}
+	removePIDFiles(pids)
 	return err
+}
+
+// load is how the configuration is read.
+func (o *Options) load() keepalived.LoadOptions {
+	return keepalived.LoadOptions{ConfigID: o.ConfigID, AllIncludes: o.AllIncludes}
 }
 
 // complete fills in defaults. Paths become absolute: the elector and the next
@@ -392,6 +422,9 @@ func (d *daemon) outcome(ctx context.Context, g *errgroup.Group, out outcome) er
 		d.current.Store(out.next)
 		d.ready = true
 		d.log.Info("hakeep is ready")
+		if d.opts.Ready != nil {
+			d.opts.Ready()
+		}
 	} else {
 		d.finish(out)
 		for _, reply := range d.waiting {

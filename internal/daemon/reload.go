@@ -95,7 +95,7 @@ func (d *daemon) reload(ctx context.Context, cur *inForce) outcome {
 		return outcome{reload: out}
 	}
 	read := d.announceReading(cur.config, out)
-	cfg, problems, err := keepalived.Load(d.opts.ConfigFile, d.opts.ConfigID)
+	cfg, problems, err := keepalived.LoadWith(d.opts.ConfigFile, d.opts.load())
 	read()
 	if err != nil {
 		return refuse(err)

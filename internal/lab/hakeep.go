@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +27,10 @@ type HakeepOptions struct {
 	Binary string
 	// Args are further arguments of `run`.
 	Args []string
+	// Whole says that Args are all arguments, with the command. They have to name
+	// Dir as the runtime directory; State reads states from the log, which is not
+	// in JSON then.
+	Whole bool
 	// Log, if set, receives every line as well.
 	Log io.Writer
 }
@@ -48,6 +53,9 @@ func StartHakeep(ns *Namespace, opts HakeepOptions) (*Hakeep, error) {
 		}
 	}
 	args := append([]string{"run", "--config", h.ConfigPath(), "--runtime-dir", opts.Dir, "--log-format", "json"}, opts.Args...)
+	if opts.Whole {
+		args, h.state = opts.Args, hakeepTextState
+	}
 	h.cmd = ns.Command(opts.Binary, args...)
 	if err := h.start(); err != nil {
 		return nil, err
@@ -68,6 +76,17 @@ func hakeepState(line string) (instance, state string, ok bool) {
 		return "", "", false
 	}
 	return entry.Instance, entry.To, true
+}
+
+// textState matches the log line of a transition in the text format.
+var textState = regexp.MustCompile(`msg=transition instance=(\S+) .*\bto=(\S+)`)
+
+func hakeepTextState(line string) (instance, state string, ok bool) {
+	m := textState.FindStringSubmatch(line)
+	if m == nil {
+		return "", "", false
+	}
+	return m[1], m[2], true
 }
 
 // WriteConfig replaces the configuration file; the daemon is not told.

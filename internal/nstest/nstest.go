@@ -157,7 +157,13 @@ func Hakeep(tb testing.TB, ns *lab.Namespace, config string, args ...string) *la
 // HakeepIn is Hakeep with the directory of an earlier one.
 func HakeepIn(tb testing.TB, ns *lab.Namespace, dir, config string, args ...string) *lab.Hakeep {
 	tb.Helper()
-	h, err := lab.StartHakeep(ns, lab.HakeepOptions{Config: config, Dir: dir, Binary: Binary(tb), Args: args})
+	return startHakeep(tb, ns, lab.HakeepOptions{Config: config, Dir: dir, Args: args})
+}
+
+func startHakeep(tb testing.TB, ns *lab.Namespace, o lab.HakeepOptions) *lab.Hakeep {
+	tb.Helper()
+	o.Binary = Binary(tb)
+	h, err := lab.StartHakeep(ns, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -168,6 +174,13 @@ func HakeepIn(tb testing.TB, ns *lab.Namespace, dir, config string, args ...stri
 		}
 	})
 	return h
+}
+
+// HakeepWith starts hakeep with another command than run; the arguments name dir as
+// the runtime directory.
+func HakeepWith(tb testing.TB, ns *lab.Namespace, dir string, args ...string) *lab.Hakeep {
+	tb.Helper()
+	return startHakeep(tb, ns, lab.HakeepOptions{Dir: dir, Args: args, Whole: true})
 }
 
 // ShortDir is a temporary directory with a path that is short enough for unix

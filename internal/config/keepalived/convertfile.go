@@ -19,6 +19,8 @@ type Options struct {
 	// ConfigID is what conditions (@id) compare with; keepalived's default is
 	// the host's name up to the first dot.
 	ConfigID string
+	// AllIncludes makes every include an includea.
+	AllIncludes bool
 	// Env returns environment variables for ${_ENV NAME}; nil for none.
 	Env func(string) string
 }

@@ -19,6 +19,9 @@ func (r *reader) include(l line) bool {
 	if !ok || !slices.Contains([]string{"", "r", "m", "w", "b", "a"}, strict) {
 		return false
 	}
+	if r.o.AllIncludes {
+		strict = "a"
+	}
 	pattern, ok := r.inline(strings.Trim(rest, `"`), l)
 	if !ok {
 		return true

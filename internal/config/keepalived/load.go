@@ -15,6 +15,21 @@ import (
 // what is lost is an error, and what is changed a warning, each at its place in
 // the file; configID is for its conditions, and empty for the host's name.
 func Load(path, configID string) (*config.Config, config.Problems, error) {
+	return LoadWith(path, LoadOptions{ConfigID: configID})
+}
+
+// LoadOptions are how a file is read.
+type LoadOptions struct {
+	// ConfigID is for the conditions of a keepalived.conf, empty for the host's
+	// name up to the first dot.
+	ConfigID string
+	// AllIncludes wants every file that a keepalived.conf includes to be there, as
+	// if all its includes were includea (keepalived -e).
+	AllIncludes bool
+}
+
+// LoadWith is Load with more options.
+func LoadWith(path string, o LoadOptions) (*config.Config, config.Problems, error) {
 	ours, err := IsFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
@@ -22,7 +37,7 @@ func Load(path, configID string) (*config.Config, config.Problems, error) {
 	if !ours {
 		return config.Load(path)
 	}
-	res, err := ConvertFile(path, configID)
+	res, err := ConvertFileWith(path, o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
@@ -57,6 +72,12 @@ func IsFile(path string) (bool, error) {
 // ConvertFile is Convert with the files, host name and environment of this
 // host. The error says that there is no such path.
 func ConvertFile(path, configID string) (*Result, error) {
+	return ConvertFileWith(path, LoadOptions{ConfigID: configID})
+}
+
+// ConvertFileWith is ConvertFile with more options.
+func ConvertFileWith(path string, o LoadOptions) (*Result, error) {
+	configID := o.ConfigID
 	whole, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -68,7 +89,7 @@ func ConvertFile(path, configID string) (*Result, error) {
 		}
 		configID, _, _ = strings.Cut(host, ".")
 	}
-	res := Convert(whole, path, Options{Root: os.DirFS("/"), ConfigID: configID, Env: os.Getenv})
+	res := Convert(whole, path, Options{Root: os.DirFS("/"), ConfigID: configID, Env: os.Getenv, AllIncludes: o.AllIncludes})
 	if info, err := os.Stat(path); err == nil && res.Secrets && info.Mode().Perm()&0o004 != 0 {
 		res.Issues = append(res.Issues, Issue{
 			Pos: Pos{File: path}, Kind: Note,

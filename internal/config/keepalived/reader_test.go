@@ -147,6 +147,22 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
+// With AllIncludes each include is one that must be there.
+func TestAllIncludes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Kind{"include nothing.conf\n": Lost, "include nothing*\n": Note} {
+		for _, all := range []bool{false, true} {
+			_, got := lines(t, Options{Root: files(map[string]string{"etc/k.conf": text}), AllIncludes: all})
+			if all {
+				want = Broken
+			}
+			if len(got) != 1 || got[0].Kind != want {
+				t.Errorf("%q, all %v: %v, want %v", text, all, got, want)
+			}
+		}
+	}
+}
+
 func TestTree(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, text, want, issue string }{
