@@ -14,7 +14,7 @@ func (b *block) lvs(mails Choice) LVS {
 	l := LVS{
 		Backend: Backend(b.word("lvs_backend")), Flush: b.flag("lvs_flush"), FlushOnStop: FlushNone,
 		InitNotifies: b.flag("rs_init_notifies"), NoCheckerMails: b.flag("no_checker_emails"),
-		NetNamespace: b.namespace("net_namespace_ipvs"),
+		NetNamespace: b.namespace("net_namespace_ipvs"), ExpireNodest: b.choice("lvs_expire_nodest_conn"),
 	}
 	if l.Backend == 0 {
 		l.Backend = BackendAuto // said already
@@ -249,7 +249,7 @@ func (d *decoder) checkBackend(global *block, l *LVS, drafts []*vsDraft) {
 	if with != BackendNFT || without != BackendNFT {
 		return
 	}
-	for _, key := range []string{"lvs_flush", "lvs_flush_on_stop", "lvs_timeouts", "lvs_sync_daemon", "net_namespace_ipvs"} {
+	for _, key := range []string{"lvs_flush", "lvs_flush_on_stop", "lvs_expire_nodest_conn", "lvs_timeouts", "lvs_sync_daemon", "net_namespace_ipvs"} {
 		if global.has(key) {
 			global.warnf(key, "has no effect, because the services are in nftables")
 		}

@@ -89,6 +89,8 @@ func lvsGlobalCases() []keywordCase {
 		g("global_defs/lvs_flush_on_stop", `lvs_flush_on_stop = true`, func(l *LVS) { l.FlushOnStop = FlushAll }),
 		g("global_defs/lvs_flush_on_stop", `lvs_flush_on_stop = "VS"`, func(l *LVS) { l.FlushOnStop = FlushServices }),
 		g("global_defs/lvs_flush_on_stop", `lvs_flush_on_stop = false`, func(*LVS) {}),
+		g("global_defs/lvs_expire_nodest_conn", `lvs_expire_nodest_conn = true`, func(l *LVS) { l.ExpireNodest = ChoiceOn }),
+		g("global_defs/lvs_expire_nodest_conn", `lvs_expire_nodest_conn = false`, func(l *LVS) { l.ExpireNodest = ChoiceOff }),
 		g("global_defs/lvs_timeouts", `lvs_timeouts = "tcp 900 udp 300"`, func(l *LVS) { l.TCPTimeout, l.UDPTimeout = 15*time.Minute, 5*time.Minute }),
 		g("lvs_timeouts entry/tcp", `lvs_timeouts = { tcp = "900s" }`, func(l *LVS) { l.TCPTimeout = 15 * time.Minute }),
 		g("lvs_timeouts entry/tcpfin", `lvs_timeouts = { tcpfin = "2m" }`, func(l *LVS) { l.TCPFinTimeout = 2 * time.Minute }),

@@ -44,7 +44,7 @@ func baseConfig() *Config {
 			ScriptUser:       "hakeep_script",
 			Umask:            0o22,
 			Mail:             Mail{ConnectTimeout: 30 * time.Second},
-			LVS:              LVS{Backend: BackendAuto, FlushOnStop: FlushNone},
+			LVS:              LVS{Backend: BackendAuto, FlushOnStop: FlushNone, ExpireNodest: ChoiceUnset},
 			Dumps:            Dumps{JSONVersion: 1},
 		},
 		Instances: []Instance{{

@@ -13,6 +13,10 @@ func globalBalancingKeywords() []Keyword {
 			Doc: "Clear the whole IPVS table at the end; VS: take away services with their servers at once, rather than one by one.",
 		},
 		{
+			Name: "lvs_expire_nodest_conn", Kind: KindBool, Default: "<the kernel's>", Example: "true", Source: sourceHakeep,
+			Doc: "Have IPVS forget the connections of a server that is taken out, so that clients find another one (true), or drop their packets while it is away (false).",
+		},
+		{
 			Name: "lvs_timeouts", Kind: KindEntry, Entries: BlockTimeouts, Default: "<the kernel's>", Example: `"tcp 900 tcpfin 120 udp 300"`,
 			Range: "tcp, tcpfin and udp, each with seconds",
 			Doc:   "How long IPVS keeps idle connections.",

@@ -29,6 +29,7 @@ type ipvsBackend struct {
 	flush  bool // the table is cleared first (lvs_flush)
 	// set are the timeouts that were set last, synced the sync daemon.
 	set    ipvs.Timeouts
+	expire config.Choice // what was said last
 	wanted []lvs.Service
 	syncs  bool
 	closed bool
@@ -118,7 +119,7 @@ func (b *ipvsBackend) apply(ctx context.Context, services []lvs.Service) (time.D
 	for i := range services {
 		b.owned[services[i].ID] = true
 	}
-	errs := []error{b.setTimeouts(ctx)}
+	errs := []error{b.setTimeouts(ctx), b.setExpire()}
 	_, err := b.client.Reconcile(ctx, services, func(id lvs.ID) bool { return b.owned[id] }, nil)
 	if err == nil {
 		clear(b.owned)
@@ -142,8 +143,20 @@ func (b *ipvsBackend) setTimeouts(ctx context.Context) error {
 	return nil
 }
 
+// setExpire says what becomes of connections, where the configuration says it.
+func (b *ipvsBackend) setExpire() error {
+	if b.lvs.ExpireNodest == config.ChoiceUnset || b.lvs.ExpireNodest == b.expire {
+		return nil
+	}
+	if err := b.client.SetExpireNodest(b.lvs.ExpireNodest == config.ChoiceOn); err != nil {
+		return fmt.Errorf("lvs_expire_nodest_conn: %w", err)
+	}
+	b.expire = b.lvs.ExpireNodest
+	return nil
+}
+
 // setSync has the sync daemon follow its instance: it sends while that is master
-// and receives otherwise. Without an instance keepalived's sends.
+// and receives otherwise. Without an instance it does both.
 func (b *ipvsBackend) setSync(ctx context.Context) error {
 	c := b.lvs.Sync
 	if c.Interface == "" {
@@ -151,15 +164,19 @@ func (b *ipvsBackend) setSync(ctx context.Context) error {
 			return nil
 		}
 		b.syncs = false
-		return b.client.SetSyncDaemon(ctx, nil)
+		return b.client.SetSyncDaemons(ctx)
 	}
-	want := &ipvs.Sync{
-		State: ipvs.SyncBackup, Interface: c.Interface, ID: c.ID, MaxLen: c.MaxLen, Port: c.Port, TTL: c.TTL, Group: c.Group,
+	daemon := func(state ipvs.SyncState) ipvs.Sync {
+		return ipvs.Sync{State: state, Interface: c.Interface, ID: c.ID, MaxLen: c.MaxLen, Port: c.Port, TTL: c.TTL, Group: c.Group}
 	}
+	var want []ipvs.Sync
 	if b.master || c.Instance == "" {
-		want.State = ipvs.SyncMaster
+		want = append(want, daemon(ipvs.SyncMaster))
 	}
-	if err := b.client.SetSyncDaemon(ctx, want); err != nil {
+	if !b.master || c.Instance == "" {
+		want = append(want, daemon(ipvs.SyncBackup))
+	}
+	if err := b.client.SetSyncDaemons(ctx, want...); err != nil {
 		return fmt.Errorf("lvs_sync_daemon: %w", err)
 	}
 	b.syncs = true
@@ -213,7 +230,7 @@ func (b *ipvsBackend) close(ctx context.Context, remove bool) error {
 			errs = append(errs, err)
 		}
 		if b.syncs {
-			errs = append(errs, b.client.SetSyncDaemon(ctx, nil))
+			errs = append(errs, b.client.SetSyncDaemons(ctx))
 		}
 	}
 	return errors.Join(slices.Concat(errs, []error{b.client.Close()})...)

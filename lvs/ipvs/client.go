@@ -40,6 +40,9 @@ type Client struct {
 	// requests and data are those of one batch, kept for the next.
 	requests []netlink.Message
 	data     [][]byte
+	// expire is the sysctl of [Client.SetExpireNodest], or why there is none.
+	expire    *os.File
+	expireErr error
 	// broken is the error after which requests and answers may no longer fit together.
 	broken error
 }
@@ -63,11 +66,18 @@ func Open() (*Client, error) {
 		}
 		return nil, fmt.Errorf("ask for the netlink family %s: %w", familyName, err)
 	}
-	return &Client{link: link, family: family.ID}, nil
+	c := &Client{link: link, family: family.ID}
+	c.openSysctl()
+	return c, nil
 }
 
 // Close ends the connection. The table stays as it is.
-func (c *Client) Close() error { return c.link.Close() }
+func (c *Client) Close() error {
+	if c.expire != nil {
+		_ = c.expire.Close()
+	}
+	return c.link.Close()
+}
 
 // Info is about the kernel's IPVS as a whole.
 type Info struct {

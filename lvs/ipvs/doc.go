@@ -19,7 +19,7 @@
 // A server that gets weight 0 keeps its connections. One that is deleted keeps the
 // entries of its connections as well, but their packets are dropped until the entry
 // times out (or the server comes back), so a client waits instead of being told; for
-// UDP that may be for ever, since each packet renews the entry. [SetExpireNodest]
+// UDP that may be for ever, since each packet renews the entry. [Client.SetExpireNodest]
 // makes the kernel forget such entries: the next packet goes to another server, or is
 // refused. It is a setting of the whole namespace, and IPVS has no request to forget
 // the entries of one server.

@@ -227,21 +227,23 @@ func TestSyncDaemon(t *testing.T) {
 		}
 	}
 	full := Sync{State: SyncMaster, Interface: "d1", ID: 7, MaxLen: 1000, Group: netip.MustParseAddr("239.1.2.3"), Port: 4000, TTL: 3}
+	running := func(state SyncState) Sync {
+		return Sync{State: state, Interface: "d0", ID: 51, MaxLen: 1472, Group: syncGroup, Port: 8848, TTL: 1}
+	}
+	master, backup := Sync{State: SyncMaster, Interface: "d0", ID: 51}, Sync{State: SyncBackup, Interface: "d0", ID: 51}
 	for _, step := range []struct {
-		name string
-		set  *Sync
-		want []Sync
+		name      string
+		set, want []Sync
 	}{
 		{"none", nil, nil},
-		{"backup", &Sync{State: SyncBackup, Interface: "d0", ID: 51},
-			[]Sync{{State: SyncBackup, Interface: "d0", ID: 51, MaxLen: 1472, Group: syncGroup, Port: 8848, TTL: 1}}},
-		{"master", &Sync{State: SyncMaster, Interface: "d0", ID: 51},
-			[]Sync{{State: SyncMaster, Interface: "d0", ID: 51, MaxLen: 1472, Group: syncGroup, Port: 8848, TTL: 1}}},
-		{"changed", &full, []Sync{full}},
-		{"again", &full, []Sync{full}},
+		{"backup", []Sync{backup}, []Sync{running(SyncBackup)}},
+		{"master", []Sync{master}, []Sync{running(SyncMaster)}},
+		{"both", []Sync{backup, master}, []Sync{running(SyncMaster), running(SyncBackup)}},
+		{"changed", []Sync{full}, []Sync{full}},
+		{"again", []Sync{full}, []Sync{full}},
 		{"stopped", nil, nil},
 	} {
-		if err := c.SetSyncDaemon(t.Context(), step.set); err != nil {
+		if err := c.SetSyncDaemons(t.Context(), step.set...); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
 		got, err := c.SyncDaemons(t.Context())
@@ -252,7 +254,7 @@ func TestSyncDaemon(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", step.name, diff)
 		}
 	}
-	err := c.SetSyncDaemon(t.Context(), &Sync{State: SyncMaster, Interface: "nosuch"})
+	err := c.SetSyncDaemons(t.Context(), Sync{State: SyncMaster, Interface: "nosuch"})
 	if err == nil || !strings.Contains(err.Error(), "(master, nosuch): no such device") {
 		t.Errorf("interface that does not exist: %v", err)
 	}
@@ -279,9 +281,9 @@ func TestContext(t *testing.T) {
 }
 
 func TestSetExpireNodest(t *testing.T) {
-	open(t)
+	c := open(t)
 	for _, on := range []bool{true, false} {
-		if err := SetExpireNodest(on); err != nil {
+		if err := c.SetExpireNodest(on); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(expireNodest)

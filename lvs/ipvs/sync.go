@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -91,34 +92,35 @@ func (c *Client) SyncDaemons(ctx context.Context) ([]Sync, error) {
 	return daemons, wrap("read the IPVS synchronisation daemons", err)
 }
 
-// SetSyncDaemon makes want the only daemon that runs; nil stops all. One that runs as
-// wanted is left alone; a new one is started before that of the other state ends. The
-// interface has to be up.
-func (c *Client) SetSyncDaemon(ctx context.Context, want *Sync) error {
+// SetSyncDaemons makes these the only daemons that run: none, a master, a backup, or
+// one of each. One that runs as wanted is left alone; a new one is started before that
+// of the other state ends. The interface has to be up.
+func (c *Client) SetSyncDaemons(ctx context.Context, want ...Sync) error {
 	running, err := c.SyncDaemons(ctx)
 	if err != nil {
 		return err
 	}
-	start := want != nil
-	for _, r := range running {
-		switch {
-		case want == nil || r.State != want.State:
-		case want.same(r):
-			start = false
-		default:
+	var start []Sync
+	for _, w := range want {
+		i := slices.IndexFunc(running, func(r Sync) bool { return r.State == w.State })
+		if i >= 0 && w.same(running[i]) {
+			continue
+		}
+		if i >= 0 {
 			// One of the same state has to end first.
-			if err := c.stopSync(ctx, r.State); err != nil {
+			if err := c.stopSync(ctx, w.State); err != nil {
 				return err
 			}
 		}
+		start = append(start, w)
 	}
-	if start {
-		if err := c.startSync(ctx, *want); err != nil {
+	for _, w := range start {
+		if err := c.startSync(ctx, w); err != nil {
 			return err
 		}
 	}
 	for _, r := range running {
-		if want == nil || r.State != want.State {
+		if !slices.ContainsFunc(want, func(w Sync) bool { return w.State == r.State }) {
 			if err := c.stopSync(ctx, r.State); err != nil {
 				return err
 			}
