@@ -83,16 +83,15 @@ const SchedulerRandom = "random"
 // NeedsIPVS names something of the virtual server that only IPVS does, or is empty.
 func (v *VirtualServer) NeedsIPVS() string {
 	forwards := []Forward{v.Sorry.Forward}
+	families := v.families()
 	for i := range v.Servers {
 		s := &v.Servers[i]
 		forwards = append(forwards, s.Forward)
 		if s.UThreshold != 0 || s.LThreshold != 0 {
 			return "uthreshold and lthreshold need IPVS"
 		}
-		for _, svc := range v.Services {
-			if svc.Addr.IsValid() && svc.Family != familyOf(s.Addr.Addr()) {
-				return "servers of another address family need IPVS"
-			}
+		if len(families) > 1 || len(families) == 1 && families[0] != familyOf(s.Addr.Addr()) {
+			return "servers of another address family need IPVS"
 		}
 	}
 	for _, f := range forwards {
@@ -115,6 +114,17 @@ func (v *VirtualServer) NeedsIPVS() string {
 		return "a flag that lvs_sched " + v.Scheduler + " does not know needs IPVS"
 	}
 	return ""
+}
+
+// families are those of the services.
+func (v *VirtualServer) families() []Family {
+	var out []Family
+	for _, s := range v.Services {
+		if !slices.Contains(out, s.Family) {
+			out = append(out, s.Family)
+		}
+	}
+	return out
 }
 
 // NeedsNFT names something of the virtual server that only the nftables back end

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -262,12 +263,10 @@ func (d *decoder) checkBackend(global *block, l *LVS, drafts []*vsDraft) {
 // checkSync reports what the kernel refuses while connections are synchronised
 // (ip_vs_add_dest).
 func (v *vsDraft) checkSync() {
+	families := v.families()
 	for _, rs := range v.servers {
-		for _, s := range v.Services {
-			if rs.Addr.IsValid() && rs.Forward.Method == MethodTUN && s.Family != familyOf(rs.Addr.Addr()) {
-				rs.b.errorf("address", "%s is not of the family of the virtual server, which the kernel does not take together with lvs_sync_daemon", rs.Addr.Addr())
-				break
-			}
+		if rs.Addr.IsValid() && rs.Forward.Method == MethodTUN && slices.ContainsFunc(families, func(f Family) bool { return f != familyOf(rs.Addr.Addr()) }) {
+			rs.b.errorf("address", "%s is not of the family of the virtual server, which the kernel does not take together with lvs_sync_daemon", rs.Addr.Addr())
 		}
 	}
 }
@@ -290,29 +289,38 @@ type FailoverNote struct {
 // talks to. It is about the nftables back end.
 func (c *Config) FailoverNotes() []FailoverNote {
 	type at struct {
-		server string
+		server netip.AddrPort
 		proto  Protocol
 	}
 	first := map[at]string{}
 	shared := map[string]map[string]string{} // by virtual server: server, other one
-	note := func(vs, server, other string) {
+	note := func(vs string, server netip.AddrPort, other string) {
 		if shared[vs] == nil {
 			shared[vs] = map[string]string{}
 		}
-		shared[vs][server] = other
+		shared[vs][server.String()] = other
 	}
 	for i := range c.VirtualServers {
 		v := &c.VirtualServers[i]
+		services := map[Protocol]int{}
 		for _, s := range v.Services {
+			services[s.Protocol]++
+		}
+		for _, proto := range slices.Sorted(maps.Keys(services)) {
+			count := services[proto]
 			for j := range v.Servers {
-				ap := v.Servers[j].Addr
-				key := at{fmt.Sprint(ap), s.Protocol}
-				if other, ok := first[key]; ok {
+				key := at{v.Servers[j].Addr, proto}
+				other, ok := first[key]
+				switch {
+				case ok:
 					note(v.Name, key.server, other)
 					note(other, key.server, v.Name)
-					continue
+				case count > 1:
+					note(v.Name, key.server, v.Name)
 				}
-				first[key] = v.Name
+				if !ok {
+					first[key] = v.Name
+				}
 			}
 		}
 	}

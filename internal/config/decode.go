@@ -31,6 +31,7 @@ type decoder struct {
 
 	balancing   balancing
 	services    int  // that groups stand for, of all groups together
+	expanded    int  // the same of those that virtual servers name
 	serverMails bool // mails about servers are asked for
 	drafts      []*draft
 

@@ -105,6 +105,10 @@ func (v *vsDraft) readServices(groups map[string]*serviceGroup) {
 		if g == nil {
 			return
 		}
+		if b.d.expanded += len(g.members); b.d.expanded > maxServices {
+			b.errorf("group", "makes more than %d services of groups in this file, which is more than a kernel is given in reasonable time", maxServices)
+			return
+		}
 		v.Group, v.Services = g.name, slices.Clone(g.members)
 	case b.has("address"):
 		ap, ok := b.endpoint("address")

@@ -231,6 +231,8 @@ func FuzzConvert(f *testing.F) {
 		"vrrp_script c { script \"/bin/true 'a b'\" interval 0.5 weight -2 reverse\n}\nvrrp_sync_group G { group { V W } notify \"/x\" u g\n}\n",
 		"global_defs {\n notification_email {\n a@b.c\n }\n router_id \"x\\\"y\"\n vrrp_strict\n}\nstatic_routes { 192.0.2.0/24 via 192.0.2.1\n}\n",
 		"vrrp_instance V { virtual_router_id 5 authentication { auth_type PASS auth_pass 123456789\n}}}\nx \"y",
+		balanced,
+		"virtual_server fwmark 1 {\n quorum 9 hysteresis 9\n real_server 10.0.0.1 80 { HTTP_GET { url { path / regex \"a(\" } }\n SMTP_CHECK { host { connect_port 1\n}\n host { bindto ::1\n}}}}\nSSL { key k\n}\n",
 	} {
 		f.Add([]byte(s))
 	}
