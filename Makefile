@@ -42,7 +42,7 @@ e2e: build
 	$(GO) test -count=1 -p 1 -timeout 20m $(E2E)
 
 # test-vm runs what needs another kernel or systemd, in an emulated machine (about
-# 3 minutes; the image in cache/ has 115 MB).
+# 4 minutes; the image in cache/ has 115 MB).
 test-vm: build
 	./packaging/test-vm-deps.sh
 	./vm/build.sh

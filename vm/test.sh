@@ -27,6 +27,15 @@ sockets() {
 	go test -count=1 -exec "$PWD/vm/run.sh" ./vrrp/vrrpnet/ -run TestParents
 }
 
+# IPVS: the back end and the kernel's table; then connections through a director, and
+# hakeep's table beside keepalived's.
+table() {
+	go test -count=1 -exec "$PWD/vm/run.sh" ./lvs/ipvs/ -rapid.checks=30
+}
+balance() {
+	ADD="$bin:/job/hakeep" HAKEEP_BIN=/job/hakeep go test -count=1 -tags vm -parallel 5 -exec "$PWD/vm/run.sh" ./vm/ipvs/ "$@"
+}
+
 # The service: hakeep installed as a package does it, systemd as PID 1.
 service() {
 	local unit=$PWD/packaging/hakeep.service program add
@@ -40,5 +49,7 @@ service() {
 
 part parents parents "$@"
 part sockets sockets
+part table table
+part balance balance "$@"
 part service service "$@"
 [ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

@@ -120,8 +120,4 @@ const (
 	// IP_VS_TUNNEL_ENCAP_FLAG_*
 	tunCsum    = 1
 	tunRemCsum = 2
-
-	// IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN and IP_VS_IFNAME_MAXLEN, with the
-	// final zero.
-	nameSize = 16
 )
