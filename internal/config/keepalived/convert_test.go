@@ -156,7 +156,7 @@ func TestConvertLine(t *testing.T) {
 		kind       Kind
 		issue      string
 	}{
-		{"priority out of range", "priority 300", "", "priority =", Changed, "300 is out of range"},
+		{"priority out of range", "priority 300", "priority = 100", "", Changed, "300 is out of range"},
 		{"number with garbage", "priority 10x", "", "priority =", Changed, `"10x" is not a number`},
 		{"interval of version 2", "advert_int 1.6", `advert_int = "2s"`, "", Changed, "not possible in version 2"},
 		{"short interval of version 2", "advert_int 0.1", `advert_int = "1s"`, "", Changed, "so it is 1s"},
@@ -261,8 +261,8 @@ func TestPositions(t *testing.T) {
 		"etc/i.conf": "\nfrob 1\n",
 	})})
 	want := []string{
-		"k.conf:5: vrrp_instance.V1.priority: 999 is out of range (1 to 255); it is left out, as keepalived does (used in line 9)",
-		"k.conf:5: vrrp_instance.V2.priority: 999 is out of range (1 to 255); it is left out, as keepalived does (used in line 11)",
+		"k.conf:5: vrrp_instance.V1.priority: 999 is out of range (1 to 255), so it is 100, as in keepalived (used in line 9)",
+		"k.conf:5: vrrp_instance.V2.priority: 999 is out of range (1 to 255), so it is 100, as in keepalived (used in line 11)",
 		"/etc/i.conf:2: frob: keepalived has no such keyword outside of blocks and skips it; it is left out",
 	}
 	for i, w := range want {

@@ -150,6 +150,11 @@ func (c *converter) number(k *config.Keyword, n *node, key string) (string, bool
 		c.addOwn(Changed, n.pos, key, "%d is more than hakeep can do, so it is %d", v, k.Max)
 		return strconv.FormatInt(k.Max, 10), true
 	}
+	if k.Name == "priority" && k.Block == config.BlockInstance {
+		// Without it a state of MASTER would make an address owner.
+		c.add(Changed, n.pos, key, "%d is out of range (%s), so it is 100, as in keepalived", v, k.Allowed())
+		return "100", true
+	}
 	c.add(Changed, n.pos, key, "%d is out of range (%s); it is left out, as keepalived does", v, k.Allowed())
 	return "", false
 }
