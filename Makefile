@@ -14,7 +14,7 @@ UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
 RACE     := $(filter-out hakeep/internal/sim,$(UNIT))
 FUZZTIME ?= 20s
 
-.PHONY: all build demo test test-vm unit race e2e lint fuzz bench chaos corpus sim deps man install clean
+.PHONY: all build demo test test-vm unit race e2e lint fuzz bench chaos corpus corpus-pairs sim deps man install clean
 
 all: build
 
@@ -76,6 +76,12 @@ fuzz:
 # corpus runs the keepalived.conf reader over every file of the folder DIR.
 corpus:
 	$(GO) run ./internal/config/keepalived/corpus $(if $(KEEPALIVED),-keepalived $(KEEPALIVED)) $(DIR)
+
+# corpus-pairs runs the keepalived.conf files of the folder DIR with hakeep and with
+# keepalived, alone and on one link, and compares addresses, adverts and the calls
+# of scripts; N files, 0 for all. It needs root and takes minutes.
+corpus-pairs: build
+	$(GO) run ./e2e/pairs -n $(or $(N),20) $(DIR)
 
 # sim runs the protocol's simulator and model checker for longer, and lets them
 # look for planted mistakes, each in a build of its own (3 minutes and more).
