@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"sync"
 	"time"
 
@@ -29,9 +30,10 @@ const (
 	// helloTimeout bounds the wait for the first message of a connection.
 	helloTimeout = 5 * time.Second
 
-	// collectAfter is how many bytes of messages are handled between two runs
-	// of the garbage collector, which does not run by itself.
-	collectAfter = 16 << 20
+	// collectAfter is how many bytes are allocated between two runs of the garbage
+	// collector, which does not run by itself. What has been resident once stays
+	// so, as memory is locked.
+	collectAfter = 8 << 20
 )
 
 // control holds the conversation with main. One main is talked to at a time; a
@@ -47,7 +49,7 @@ type control struct {
 	digest      string
 	mainTimeout time.Duration
 	away        *time.Timer // runs while there is no main
-	garbage     int
+	collected   uint64      // what had been allocated at the last collection, in bytes
 }
 
 func listen(dir string) (*net.UnixListener, error) {
@@ -204,7 +206,7 @@ func (c *control) tell(ctx context.Context, wc *wire.Conn, seq uint64) {
 			seq = events[i].Seq
 		}
 		if len(events) > 0 {
-			c.collect(4096 * len(events)) // what led to them, too
+			c.collect()
 			continue
 		}
 		select {
@@ -228,14 +230,14 @@ func (c *control) serve(wc *wire.Conn, m *wire.Message) error {
 			c.mainTimeout = m.Config.MainTimeout
 		}
 		c.mu.Unlock()
-		c.collect(2048 * len(m.Config.Instances))
+		c.collect()
 		return wc.Send(&wire.Message{Applied: applied})
 	case m.SnapshotRequest != nil:
 		reply := make(chan *wire.Snapshot, 1)
 		c.inbox.post(snapshotMsg{brief: m.SnapshotRequest.Brief, reply: reply})
 		s := <-reply
 		s.Number, s.PID = m.SnapshotRequest.Number, os.Getpid()
-		c.collect(2048 * len(s.Instances))
+		c.collect()
 		return wc.Send(&wire.Message{Snapshot: s})
 	case m.Standby != nil:
 		c.inbox.post(standbyMsg{m.Standby})
@@ -262,14 +264,18 @@ func (c *control) stopped() {
 	_ = wire.NewConn(conn).Send(&wire.Message{Stopped: &wire.Stopped{}})
 }
 
-// collect runs the garbage collector now and then. Its threads are below those
-// that send adverts and program addresses.
-func (c *control) collect(garbage int) {
+// collect runs the garbage collector when much was allocated since the last time,
+// by whatever part of the process. Main asks for something every few seconds, so
+// it is called often enough. The collector's threads are below those that send
+// adverts and program addresses.
+func (c *control) collect() {
+	sample := [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample[:])
+	total := sample[0].Value.Uint64()
 	c.mu.Lock()
-	c.garbage += garbage + 4096
-	due := c.garbage > collectAfter
+	due := total-c.collected > collectAfter
 	if due {
-		c.garbage = 0
+		c.collected = total
 	}
 	c.mu.Unlock()
 	if due {
