@@ -75,6 +75,7 @@ type addrThread struct {
 	// yet: their local route is made by a work queue, some milliseconds later on
 	// a busy machine. Announced before that, they would lose packets.
 	unready map[netif.Key]unreadyAddr
+	peeked  int  // events in the slot that were looked at while a batch was worked off
 	final   bool // nothing will be wanted any more, which was not reported yet
 }
 
@@ -95,7 +96,7 @@ func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realti
 		Owned:      func(netif.Installed) bool { return false },
 		Report:     t.report,
 		Warn:       t.warn,
-		Superseded: s.waiting,
+		Superseded: t.between,
 	})
 	t.items = newItemKeeper(k, t.give)
 	return t
@@ -152,6 +153,7 @@ func (t *addrThread) run(ctx context.Context) error {
 // turn handles what the slot has.
 func (t *addrThread) turn() {
 	desired, config, events := t.slot.take()
+	t.peeked = 0
 	if config != nil {
 		t.config = config
 		t.rec.SetOwned(ownedBy(config, t.kernel.MarksSupported()))
@@ -257,6 +259,22 @@ func (t *addrThread) give(r addrResult) {
 	if len(t.results) >= burst {
 		t.flush()
 	}
+}
+
+// between is called between two batches of addresses: those of IPv6 that are in
+// service by now are handed on, so that the first need not wait for the last. It
+// reports whether newer desired addresses wait.
+func (t *addrThread) between() bool {
+	if len(t.unready) > 0 {
+		t.peeked = t.slot.peek(t.peeked, func(ev *netif.Event) {
+			if ev.Kind == netif.EventAddr && !ev.Addr.Tentative {
+				t.ready(ev.Addr.Key())
+			}
+		})
+		t.waited(t.clock.now())
+	}
+	t.flush()
+	return t.slot.waiting()
 }
 
 // ready hands on an IPv6 address that the kernel says is in service.

@@ -71,6 +71,17 @@ func (s *desiredSlot) waiting() bool {
 	return s.desired != nil
 }
 
+// peek calls f for each event that waits from index from on, and returns how many
+// there are. They stay where they are.
+func (s *desiredSlot) peek(from int, f func(*netif.Event)) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := min(from, len(s.events)); i < len(s.events); i++ {
+		f(&s.events[i])
+	}
+	return len(s.events)
+}
+
 // take returns what came since the last call; desired and config are nil when
 // they are unchanged.
 func (s *desiredSlot) take() (desired *desiredAddrs, config *wire.Config, events []netif.Event) {

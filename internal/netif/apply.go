@@ -14,7 +14,7 @@ const (
 	// reported. 1,000 IPv4 addresses take 8.5 ms in batches of 16 and 7.8 ms in
 	// batches of 512 (BenchmarkAdd); an IPv6 address alone takes up to 1 ms when
 	// there are 1,000 (ipv6_find_idev reports all multicast groups each time).
-	batchOps = 32
+	batchOps = 16
 	// batchBytes is room for batchOps replacements of the longest kind.
 	batchBytes = 32 << 10
 )
