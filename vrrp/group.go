@@ -129,9 +129,12 @@ func (r *Router) healGroup(in *instance, now time.Duration) {
 		return
 	}
 	g.healed = now
+	r.fix(r.byID[in.id])
 	for _, i := range g.members {
 		if m := &r.instances[i]; m != in && m.state == Master && !m.unsure(now) {
 			r.emit(Action{Kind: AnnounceGroup, ID: m.id})
+			m.settleAfter(now)
+			r.fix(i)
 		}
 	}
 }

@@ -141,9 +141,11 @@ func (in *instance) heal(r *Router, now time.Duration) {
 }
 
 // announceLower heals the neighbours' caches that a master of lower priority
-// has spoilt.
+// has spoilt. That one may have been announcing at the same moment, and lingers:
+// once it is gone the addresses are announced again.
 func (in *instance) announceLower(r *Router, now time.Duration) {
 	in.announced, in.reannounce = now, Forever
+	in.settleAfter(now)
 	r.emit(Action{Kind: AnnounceLower, ID: in.id})
 	r.healGroup(in, now)
 }

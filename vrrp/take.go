@@ -46,6 +46,14 @@ func (in *instance) installed(r *Router, now time.Duration) {
 	}
 }
 
+// settleAfter lets the addresses be announced again when a loser that lingers is
+// gone.
+func (in *instance) settleAfter(now time.Duration) {
+	if in.p.PlannedMoves {
+		in.settle = min(in.settle, now+settleShort)
+	}
+}
+
 // settleAgain announces the addresses again a moment after the take-over.
 func (in *instance) settleAgain(r *Router, now time.Duration) {
 	r.emit(Action{Kind: AnnounceAgain, ID: in.id})
