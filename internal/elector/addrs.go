@@ -25,6 +25,11 @@ const resyncEvery = time.Minute
 // before it is served loses all that is sent to it.
 const readyLimit = 500 * time.Millisecond
 
+// breath is how long the kernel's work queue is let to the lock of all network
+// configuration between two batches of IPv6 addresses: it puts them into service.
+// A real-time thread that asks for the lock again at once would keep it.
+const breath = 300 * time.Microsecond
+
 // addrResultKind says what happened to an address.
 type addrResultKind uint8
 
@@ -266,6 +271,7 @@ func (t *addrThread) give(r addrResult) {
 // reports whether newer desired addresses wait.
 func (t *addrThread) between() bool {
 	if len(t.unready) > 0 {
+		time.Sleep(breath)
 		t.peeked = t.slot.peek(t.peeked, func(ev *netif.Event) {
 			if ev.Kind == netif.EventAddr && !ev.Addr.Tentative {
 				t.ready(ev.Addr.Key())
