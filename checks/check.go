@@ -18,7 +18,7 @@ type Result struct {
 	// Err is what went wrong, if that is an error rather than a finding.
 	Err error
 	// Weight, if not nil, is the weight that the server shall have from now on
-	// (MISC_CHECK with misc_dynamic), 0 to 253; nil leaves it as it is. Add is what the
+	// (MISC_CHECK with misc_dynamic), 0 to 253; nil is the configured one. Add is what the
 	// check adds to the weight of the server (FILE_CHECK), however it came about.
 	// Both count only if OK.
 	Weight *int

@@ -15,7 +15,8 @@ import (
 type Misc struct {
 	Command script.Command
 	// Dynamic lets exit status 2 to 255 be well and set the weight of the server to
-	// 0 to 253, the status less two (misc_dynamic). With 0 it stays as it is.
+	// 0 to 253, the status less two (misc_dynamic). With 0 it is the configured one,
+	// as keepalived does it (its manual says that it stays as it is).
 	Dynamic bool
 	// DefaultUser is the configured script_user, "USER" or "USER GROUP", and may be
 	// empty; Secure is enable_script_security.

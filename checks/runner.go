@@ -398,7 +398,7 @@ func (it *item) weighs(res Result) bool {
 	}
 	changed := res.Add != it.add
 	it.add = res.Add
-	if res.Weight != nil && (it.weight == nil || *it.weight != *res.Weight) {
+	if (res.Weight == nil) != (it.weight == nil) || res.Weight != nil && *it.weight != *res.Weight {
 		changed, it.weight = true, res.Weight
 	}
 	return changed

@@ -82,7 +82,7 @@ func TestWeights(t *testing.T) {
 		next(Result{OK: true, Weight: weight(10)})
 		told() // the same
 		next(Result{OK: true})
-		told() // nothing is said: it stays
+		told("up=true changed=false weight=- add=0") // the configured one again
 		next(Result{OK: true, Weight: weight(10), Add: -3})
 		told("up=true changed=false weight=10 add=-3")
 		next(Result{Weight: weight(99)})

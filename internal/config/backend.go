@@ -10,7 +10,7 @@ import (
 // false, Load and package keepalived's Load refuse a configuration that has any, so
 // that nothing is silently ignored; Parse reads them all the same. Who makes the
 // daemon do it sets it to true.
-const BalancingDone = false
+const BalancingDone = true
 
 // NotYet says of each virtual server that it is not carried out, unless
 // BalancingDone.

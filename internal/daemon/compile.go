@@ -284,6 +284,8 @@ func restartKeys(old, next *config.Global) []string {
 	differ("vrrp_startup_delay", old.StartupDelay != next.StartupDelay)
 	differ("vrrp_delay_after_boot", old.DelayAfterBoot != next.DelayAfterBoot)
 	differ("net_namespace", old.NetNamespace != next.NetNamespace)
+	differ("lvs_backend", old.LVS.Backend != next.LVS.Backend)
+	differ("net_namespace_ipvs", old.LVS.NetNamespace != next.LVS.NetNamespace)
 	differ("startup_script", !old.StartupScript.Equal(next.StartupScript))
 	return names
 }

@@ -21,7 +21,13 @@ import (
 	"hakeep/internal/notify"
 	"hakeep/internal/track"
 	"hakeep/internal/wire"
+	"hakeep/lvs"
 )
+
+// noValues has no track files.
+type noValues struct{}
+
+func (noValues) Value(string) (int64, bool) { return 0, false }
 
 // effects is all that a configuration becomes.
 func effects(cfg *config.Config) []any {
@@ -33,7 +39,25 @@ func effects(cfg *config.Config) []any {
 	}
 	compiled := compile(cfg, nil)
 	compiled.Digest = "" // it is of all the rest
-	return []any{compiled, trackSpecs(cfg), checkSpecs(cfg), notifySpec(cfg, "host"), rules(cfg), startupDelay(&cfg.Global, 0, 0), startupDelay(&cfg.Global, time.Hour, 0), heals}
+	probes := serverProbes(cfg, noValues{})
+	hooks := balancingHooks(cfg)
+	events := []notify.ServerEvent{}
+	for _, v := range cfg.VirtualServers {
+		for _, ev := range []lvs.Event{{Kind: lvs.QuorumUp}, {Kind: lvs.QuorumDown}} {
+			events = append(events, hooks[v.Name].event(&ev, !cfg.Global.LVS.NoCheckerMails))
+		}
+		for _, s := range v.Servers {
+			for _, kind := range []lvs.EventKind{lvs.ServerUp, lvs.ServerDown, lvs.CheckDown} {
+				ev := lvs.Event{Kind: kind, Server: lvsEndpoint(s.Addr)}
+				events = append(events, hooks[v.Name].event(&ev, !cfg.Global.LVS.NoCheckerMails))
+			}
+		}
+	}
+	var masters []string
+	for _, in := range cfg.Instances {
+		masters = append(masters, fmt.Sprint(in.Name == cfg.Global.LVS.Sync.Instance))
+	}
+	return []any{probes, balanced(cfg, probes), hooks, events, masters, compiled, trackSpecs(cfg), checkSpecs(cfg), notifySpec(cfg, "host"), rules(cfg), startupDelay(&cfg.Global, 0, 0), startupDelay(&cfg.Global, time.Hour, 0), heals}
 }
 
 // without are fields that change none of the effects, and why that is right.
@@ -70,9 +94,25 @@ var without = map[string]string{
 	"StaticRoutes.Family":            "the reader's: the destination says it",
 	"Instances.Excluded.TrackGroup":  "static addresses only",
 	"SupplementaryGroups":            "programs always have the further groups of their user",
-	"Global.LVS":                     "load balancing is refused (config.BalancingDone)",
-	"VirtualServers":                 "load balancing is refused (config.BalancingDone)",
-	"TLS":                            "load balancing is refused (config.BalancingDone)",
+	"VirtualServers.Line":            "for messages",
+	"Servers.Line":                   "for messages",
+	"Checkers.Ping.Probe.BindPort":   "the reader's: it warns that it has no effect",
+	"Checkers.Misc.Probe.Addr":       "the reader's: it warns that it has no effect",
+	"Checkers.Misc.Probe.Bind":       "the reader's: it warns that it has no effect",
+	"Checkers.Misc.Probe.BindPort":   "the reader's: it warns that it has no effect",
+	"Checkers.Misc.Probe.BindLink":   "the reader's: it warns that it has no effect",
+	"Checkers.Misc.Probe.Mark":       "the reader's: it warns that it has no effect",
+	"Checkers.Misc.Probe.Timeout":    "the reader's: it warns that it has no effect",
+	"Checkers.File.Probe.Addr":       "the reader's: it warns that it has no effect",
+	"Checkers.File.Probe.Bind":       "the reader's: it warns that it has no effect",
+	"Checkers.File.Probe.BindPort":   "the reader's: it warns that it has no effect",
+	"Checkers.File.Probe.BindLink":   "the reader's: it warns that it has no effect",
+	"Checkers.File.Probe.Mark":       "the reader's: it warns that it has no effect",
+	"Checkers.File.Probe.Interval":   "the reader's: it warns that it has no effect",
+	"Global.LVS":                     "read: the back end of IPVS has it",
+	"LVS.Backend":                    "read: ChooseBackend looks at it",
+	"LVS.InitNotifies":               "read: the pool is told",
+	"LVS.Sync.ID":                    "read: the back end of IPVS has it",
 	"Global.NFTable":                 "read: Run opens the table",
 	"Global.Realtime":                "read: Run starts electors so",
 	"Global.Umask":                   "read: set before programs run",
@@ -142,6 +182,7 @@ func TestEveryMessageFieldIsRead(t *testing.T) {
 		{"../netif", []any{netif.Addr{}, netif.Route{}, netif.NextHop{}, netif.Rule{}}},
 		{"../firewall", []any{firewall.Rules{}}},
 		{"../../arp", []any{arp.Settings{}}},
+		{"../../lvs", []any{lvs.VirtualServer{}, lvs.RealServer{}, lvs.Config{}, lvs.Outcome{}}},
 	} {
 		read := selectors(t, c.dir)
 		for _, v := range c.values {
@@ -373,4 +414,67 @@ group = ["A"]
 
 [interface_up_down_delays]
 eth0 = "1s"
+
+[SSL]
+certificate = "/c"
+key = "/k"
+ca = "/a"
+
+[[virtual_server_group]]
+name = "VSG"
+address = ["192.0.2.20 3306", { fwmark = 7, ip_family = "inet" }]
+
+[[virtual_server]]
+group = "VSG"
+protocol = "TCP"
+lvs_sched = "wlc"
+persistence_timeout = "360s"
+quorum = 2
+quorum_up = ["/q"]
+quorum_down = ["/q"]
+sorry_server = "10.0.0.9:80"
+sorry_server_lvs_method = { method = "TUN", type = "gue", port = 6080, checksum = "csum" }
+  [[virtual_server.real_server]]
+  address = "10.0.0.1:80"
+  lvs_method = { method = "TUN", type = "gue", port = 6080, checksum = "csum" }
+  notify_up = ["/u"]
+  notify_down = ["/d"]
+    [virtual_server.real_server.TCP_CHECK]
+    bindto = "10.0.0.1"
+    bind_port = 50000
+    bind_if = "eth1"
+    fwmark = 3
+    [virtual_server.real_server.HTTP_GET]
+    url = [{ path = "/", digest = "9b3a0c85a887a256d6939da88aabd8cd" }]
+    virtualhost = "a.example.com"
+    [virtual_server.real_server.SSL_GET]
+    url = [{ path = "/", regex = "x", regex_options = ["caseless"] }]
+    sni_name = "b.example.com"
+    tls_verify = true
+    [virtual_server.real_server.SMTP_CHECK]
+    [virtual_server.real_server.DNS_CHECK]
+    name = "example.com"
+    [virtual_server.real_server.UDP_CHECK]
+    payload = "0a"
+    require_reply = "0aXX"
+    [virtual_server.real_server.PING_CHECK]
+    [virtual_server.real_server.MISC_CHECK]
+    misc_path = ["/m"]
+    user = "root"
+    [virtual_server.real_server.FILE_CHECK]
+    track_file = "f"
+    weight = 2
+    [virtual_server.real_server.GRPC_CHECK]
+    tls = true
+    [virtual_server.real_server.REDIS_CHECK]
+    tls = true
+    user = "u"
+    password = "p"
+    [virtual_server.real_server.MYSQL_CHECK]
+    tls = true
+    user = "u"
+    password = "p"
+    [virtual_server.real_server.PGSQL_CHECK]
+    tls = true
+    user = "u"
 `

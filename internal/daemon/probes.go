@@ -100,7 +100,7 @@ func (tr *prober) server(s *config.RealServer) (list []checks.Spec) {
 	}
 	for i := range c.Ping {
 		k := &c.Ping[i]
-		add("PING_CHECK", k.Addr.Addr().String(), &k.Probe, checks.Ping{Targets: []netip.Addr{k.Addr.Addr()}, Need: 1, Source: k.Bind, Interface: k.BindLink})
+		add("PING_CHECK", k.Addr.Addr().String(), &k.Probe, checks.Ping{Targets: []netip.Addr{k.Addr.Addr()}, Need: 1, Source: k.Bind, Interface: k.BindLink, Mark: k.Mark})
 	}
 	for i := range c.Misc {
 		k := &c.Misc[i]
@@ -201,7 +201,7 @@ func udpTarget(c *config.UDPCheck) checks.UDP {
 	}
 	data := []byte(hex.EncodeToString(c.Reply))
 	for i := range data {
-		if c.ReplyMask[i/2]>>(4*(1-i%2))&0xf == 0 {
+		if i/2 < len(c.ReplyMask) && c.ReplyMask[i/2]>>(4*(1-i%2))&0xf == 0 {
 			data[i] = 'X'
 		}
 	}
