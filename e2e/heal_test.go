@@ -12,8 +12,8 @@ import (
 
 // TestHealDoubleMaster: a link is cut in two and put together again. Who stays
 // master runs its take-over script once more, unless heal_double_master is off.
-// It has to hear of the other one for that: with higher_prio_send_advert that
-// is certain, otherwise the loser may give way before it has said anything.
+// It has to hear of the other one for that, so the loser sends one advert before it
+// gives way. A fail-back is no double master, though the same advert comes.
 //
 //	a, 150 ====/cut/==== b, 100
 func TestHealDoubleMaster(t *testing.T) {
@@ -30,7 +30,7 @@ func TestHealDoubleMaster(t *testing.T) {
 				log = filepath.Join(dir, name)
 				script := writeFile(t, dir, name+".sh", "#!/bin/sh\necho x >>"+log+"\n", 0o755)
 				return nstest.Hakeep(t, ns, globals(instance{priority: priority,
-					toml: fmt.Sprintf("notify_master = %q\nhigher_prio_send_advert = true\n", script)}, asRoot+c.global)), log
+					toml: fmt.Sprintf("notify_master = %q\n", script)}, asRoot+c.global)), log
 			}
 			calls := func(log string) int { return strings.Count(readText(log), "x") }
 			a, logA := router(p.a, "a", "150")
@@ -72,6 +72,14 @@ func TestHealDoubleMaster(t *testing.T) {
 				t.Errorf("%d transitions, want the 2 of the start", n)
 			}
 			p.awaitHolder(t, vip4, "a")
+			for _, verb := range []string{"standby", "resume"} {
+				cli(t, a, 0, verb, "VI_1")
+			}
+			awaitState(t, a, "MASTER")
+			awaitAdverts(t, capture, "192.0.2.1", 25)
+			if x, y := calls(logA), calls(logB); x != want+1 || y != 2 {
+				t.Errorf("after a fail-back the scripts ran %d and %d times, want %d and 2", x, y, want+1)
+			}
 		})
 	}
 }

@@ -14,6 +14,7 @@ type defaults struct {
 	downTimerAdverts   int
 	lowerPrioNoAdvert  bool
 	higherPrioAdvert   bool
+	asksHigherPrio     bool // it is written down
 	checkUnicastSrc    bool
 	skipCheckAdvAddr   bool
 	strict             bool
@@ -152,12 +153,14 @@ func isWord(s, extra string) bool {
 // defaults reads the keywords of [global_defs] that instances can override.
 func (b *block) defaults() defaults {
 	d := defaults{
-		version:            b.num("vrrp_version"),
-		mcast4:             b.addr("vrrp_mcast_group4"),
-		mcast6:             b.addr("vrrp_mcast_group6"),
-		downTimerAdverts:   b.num("vrrp_down_timer_adverts"),
-		lowerPrioNoAdvert:  b.flag("vrrp_lower_prio_no_advert"),
-		higherPrioAdvert:   b.flag("vrrp_higher_prio_send_advert"),
+		version:           b.num("vrrp_version"),
+		mcast4:            b.addr("vrrp_mcast_group4"),
+		mcast6:            b.addr("vrrp_mcast_group6"),
+		downTimerAdverts:  b.num("vrrp_down_timer_adverts"),
+		asksHigherPrio:    b.has("vrrp_higher_prio_send_advert"),
+		lowerPrioNoAdvert: b.flag("vrrp_lower_prio_no_advert"),
+		// The winner has to hear of the other master to heal what it has spoilt.
+		higherPrioAdvert:   b.flagOr("vrrp_higher_prio_send_advert", b.flag("heal_double_master")),
 		checkUnicastSrc:    b.flag("vrrp_check_unicast_src"),
 		skipCheckAdvAddr:   b.flag("vrrp_skip_check_adv_addr"),
 		strict:             b.flag("vrrp_strict"),

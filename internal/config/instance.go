@@ -16,6 +16,8 @@ type draft struct {
 	extra []placedAddress // becomes Excluded
 	peers []placedPeer    // becomes UnicastPeers
 
+	asksHigherPrio bool // higher_prio_send_advert is written down, here or for all
+
 	tracks placedTracks // becomes Tracks
 }
 
@@ -270,6 +272,7 @@ func (d *draft) readAuth() {
 func (d *draft) readFlags() {
 	b, def := d.b, d.def
 	d.SkipCheckAdvAddr = b.flagOr("skip_check_adv_addr", def.skipCheckAdvAddr)
+	d.asksHigherPrio = b.has("higher_prio_send_advert") || def.asksHigherPrio
 	d.HigherPrioSendAdvert = b.flagOr("higher_prio_send_advert", def.higherPrioAdvert)
 	d.LowerPrioNoAdvert = b.flagOr("lower_prio_no_advert", def.lowerPrioNoAdvert)
 	d.OwnerIgnoreAdverts = d.Priority == 255 && b.flagOr("owner_ignore_adverts", def.ownerIgnoreAdverts)

@@ -56,23 +56,26 @@ func instanceCases() []keywordCase {
 		{key: "vrrp_instance/preempt", inst: `preempt = true`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/preempt_delay", inst: `preempt_delay = "1000s"`, want: sets(func(in *Instance) { in.PreemptDelay = 1000 * time.Second })},
 		{key: "vrrp_instance/preempt_delay", inst: "preempt_delay = \"5s\"\nnopreempt = true", want: sets(func(in *Instance) { in.Nopreempt = true })},
-		{key: "vrrp_instance/higher_prio_send_advert", inst: `higher_prio_send_advert = true`, want: sets(func(in *Instance) { in.HigherPrioSendAdvert = true })},
+		{key: "vrrp_instance/higher_prio_send_advert", inst: `higher_prio_send_advert = false`, want: sets(func(in *Instance) { in.HigherPrioSendAdvert = false })},
 		{key: "vrrp_instance/fast_leave", inst: `fast_leave = false`, want: sets(func(in *Instance) { in.FastLeave = false })},
 		{key: "vrrp_instance/fast_leave_interval", global: `fast_leave_interval = "1s"`, inst: `fast_leave_interval = "auto"`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/lower_prio_no_advert", global: "vrrp_lower_prio_no_advert = true", inst: `lower_prio_no_advert = false`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/owner_ignore_adverts", inst: "owner_ignore_adverts = true\npriority = 255", want: sets(func(in *Instance) { in.State, in.Priority, in.OwnerIgnoreAdverts = StateMaster, 255, true })},
 		{key: "vrrp_instance/accept", inst: `accept = false`, want: sets(func(in *Instance) { in.Accept = false })},
 		{key: "vrrp_instance/accept", inst: "accept = true\nstrict_mode = true", want: sets(func(in *Instance) {
+			in.HigherPrioSendAdvert = false
 			in.Strict, in.LowerPrioNoAdvert = true, true
 			in.Garp.LowerPrioDelay, in.Garp.LowerPrioRepeat = 0, 0
 		})},
 		{key: "vrrp_instance/no_accept", inst: `no_accept = true`, want: sets(func(in *Instance) { in.Accept = false })},
 		{key: "vrrp_instance/strict_mode", global: "vrrp_strict = true", inst: `strict_mode = false`, want: sets(func(*Instance) {})},
 		{key: "vrrp_instance/strict_mode", inst: "strict_mode = true\npriority = 255", want: sets(func(in *Instance) {
+			in.HigherPrioSendAdvert = false
 			in.Strict, in.LowerPrioNoAdvert, in.OwnerIgnoreAdverts, in.State, in.Priority = true, true, true, StateMaster, 255
 			in.Garp.LowerPrioDelay, in.Garp.LowerPrioRepeat = 0, 0
 		})},
 		{key: "vrrp_instance/strict_mode", vips: `virtual_ipaddress = ["fe80::10/64"]`, inst: "strict_mode = true\nversion = 2\naccept = true", want: sets(func(in *Instance) {
+			in.HigherPrioSendAdvert = false
 			in.Strict, in.LowerPrioNoAdvert, in.Family, in.McastDst = true, true, FamilyIPv6, ip("ff02::12")
 			in.Addresses = []Address{addr6("fe80::10/64")}
 			in.Garp.LowerPrioDelay, in.Garp.LowerPrioRepeat = 0, 0

@@ -319,7 +319,9 @@ func globalAroundCases() []keywordCase {
 		global("shutdown_script_timeout", "shutdown_script = \"/x\"\nshutdown_script_timeout = \"60s\"", func(g *Global) { g.ShutdownScript = run("/x") }),
 		global("net_namespace", `net_namespace = "blue"`, func(g *Global) { g.NetNamespace = "/run/netns/blue" }),
 		global("net_namespace", `net_namespace = "/proc/1/ns/net"`, func(g *Global) { g.NetNamespace = "/proc/1/ns/net" }),
-		global("heal_double_master", "heal_double_master = false", func(g *Global) { g.HealDoubleMaster = false }),
+		{key: "global_defs/heal_double_master", global: "heal_double_master = false", want: func(_ *Config, g *Global, in *Instance) {
+			g.HealDoubleMaster, in.HigherPrioSendAdvert = false, false
+		}},
 		global("iproute_etc_dir", `iproute_etc_dir = "/opt/etc/iproute2"`, func(*Global) {}),
 		global("iproute_usr_dir", `iproute_usr_dir = "/opt/iproute2"`, func(*Global) {}),
 	}

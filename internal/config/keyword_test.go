@@ -62,6 +62,8 @@ func baseConfig() *Config {
 			McastDst:         netip.MustParseAddr("224.0.0.18"),
 			CheckUnicastSrc:  true,
 			FastLeave:        true,
+
+			HigherPrioSendAdvert: true,
 			Garp: GarpSettings{
 				Repeat: 5, Delay: 5 * time.Second, RefreshRepeat: 1,
 				LowerPrioDelay: 5 * time.Second, LowerPrioRepeat: 5,
@@ -206,10 +208,11 @@ func globalCases() []keywordCase {
 		{key: "global_defs/fast_leave", global: `fast_leave = false`, want: func(_ *Config, _ *Global, in *Instance) { in.FastLeave = false }},
 		{key: "global_defs/fast_leave_interval", global: `fast_leave_interval = "100ms"`, want: func(_ *Config, _ *Global, in *Instance) { in.FastLeaveInterval = 100 * time.Millisecond }},
 		{key: "global_defs/vrrp_lower_prio_no_advert", global: `vrrp_lower_prio_no_advert = true`, want: func(_ *Config, _ *Global, in *Instance) { in.LowerPrioNoAdvert = true }},
-		{key: "global_defs/vrrp_higher_prio_send_advert", global: `vrrp_higher_prio_send_advert = true`, want: func(_ *Config, _ *Global, in *Instance) { in.HigherPrioSendAdvert = true }},
+		{key: "global_defs/vrrp_higher_prio_send_advert", global: `vrrp_higher_prio_send_advert = false`, want: func(_ *Config, _ *Global, in *Instance) { in.HigherPrioSendAdvert = false }},
 		{key: "global_defs/vrrp_check_unicast_src", global: `vrrp_check_unicast_src = false`, want: func(_ *Config, _ *Global, in *Instance) { in.CheckUnicastSrc = false }},
 		{key: "global_defs/vrrp_skip_check_adv_addr", global: `vrrp_skip_check_adv_addr = true`, want: func(_ *Config, _ *Global, in *Instance) { in.SkipCheckAdvAddr = true }},
 		{key: "global_defs/vrrp_strict", global: `vrrp_strict = true`, want: func(_ *Config, _ *Global, in *Instance) {
+			in.HigherPrioSendAdvert = false
 			in.Strict, in.Accept, in.LowerPrioNoAdvert = true, false, true
 			in.Garp.LowerPrioDelay, in.Garp.LowerPrioRepeat = 0, 0
 		}},

@@ -61,7 +61,7 @@ func globalKeywords() []Keyword {
 			Doc: "Do not answer an advert of lower priority.",
 		},
 		{
-			Name: "vrrp_higher_prio_send_advert", Kind: KindBool, Default: "false",
+			Name: "vrrp_higher_prio_send_advert", Kind: KindBool, Default: "<heal_double_master>", Example: "false", Departure: "keepalived: off",
 			Doc: "Send one advert before giving way to a higher master, so that it announces its addresses again.",
 		},
 		{

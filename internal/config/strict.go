@@ -39,10 +39,10 @@ func (d *draft) applyStrict() {
 		b.warnf("lower_prio_no_advert", "strict mode does not answer adverts of lower priority, so it is true")
 	}
 	d.LowerPrioNoAdvert = true
-	if d.HigherPrioSendAdvert {
+	if d.asksHigherPrio && d.HigherPrioSendAdvert {
 		b.warnf("higher_prio_send_advert", "strict mode gives way without an advert, so it is false")
-		d.HigherPrioSendAdvert = false
 	}
+	d.HigherPrioSendAdvert = false
 	if owner && b.has("owner_ignore_adverts") && !d.OwnerIgnoreAdverts {
 		b.warnf("owner_ignore_adverts", "strict mode ignores adverts with priority 255, so it is true")
 	}

@@ -54,7 +54,7 @@ func TestCompileInstance(t *testing.T) {
 				Name: "VI_1", Family: vrrp.IPv4, Version: vrrp.V3, VRID: 51, Link: "eth0",
 				Group: netip.MustParseAddr("224.0.0.18"), Priority: 100, Interval: time.Second, DownAdverts: 3,
 				Addrs: addrs("192.0.2.10"), Auth: vrrp.AuthNone, Form: vrrp.ChecksumPseudo, CheckUnicastSource: true,
-				PlannedMoves: true, LeaveInterval: 300 * time.Millisecond,
+				PlannedMoves: true, LeaveInterval: 300 * time.Millisecond, HigherPrioSendAdvert: true,
 			},
 			Addresses: []netif.Addr{{Prefix: netip.MustParsePrefix("192.0.2.10/24"), Link: "eth0", PreferredLft: netif.PreferredForever}},
 			Announce:  arp.DefaultSettings(),
@@ -76,7 +76,7 @@ priority = 150
 advert_int = "250ms"
 down_timer_adverts = 5
 nopreempt = true
-higher_prio_send_advert = true
+higher_prio_send_advert = false
 lower_prio_no_advert = true
 skip_check_adv_addr = true
 dont_track_primary = true
@@ -88,7 +88,7 @@ virtual_ipaddress = ["192.0.2.10/24"]`,
 			base(func(in *wire.Instance) {
 				p := &in.Params
 				p.Priority, p.Interval, p.DownAdverts, p.Nopreempt = 150, 250*time.Millisecond, 5, true
-				p.HigherPrioSendAdvert, p.LowerPrioNoAdvert, p.SkipCheckAdvAddr = true, true, true
+				p.HigherPrioSendAdvert, p.LowerPrioNoAdvert, p.SkipCheckAdvAddr = false, true, true
 				p.DontTrackPrimary, p.TrackSource, p.Form = true, true, vrrp.ChecksumPlain
 				p.Source, p.Group = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("224.0.0.19")
 			}),

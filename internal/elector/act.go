@@ -104,6 +104,9 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			})
 		case vrrp.AnnounceLower:
 			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)
+			if m.mastered != 0 && now-m.mastered < giveWay {
+				continue
+			}
 			l.journal.add(wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: m.inst.Params.Name, Peer: m.lastPeer})
 		case vrrp.AnnounceGroup:
 			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)

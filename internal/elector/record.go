@@ -12,6 +12,10 @@ import (
 // habit is how often a peer's other interval is heard before it is told of.
 const habit = 3
 
+// giveWay is how long after its take-over a master hears the advert of the one that
+// gives way to it (higher_prio_send_advert): that is no second master to tell of.
+const giveWay = time.Second
+
 // maxPeers bounds the peers that are remembered of an instance.
 const maxPeers = 16
 
@@ -25,6 +29,8 @@ type record struct {
 	lastPeer netip.Addr
 	// conflicts are other hosts that use our addresses.
 	conflicts []conflict
+
+	mastered time.Duration // when it became master
 
 	// doubles counts the times that another master was heard while this one was
 	// master; doubleTime adds up how long they overlapped.
@@ -66,6 +72,7 @@ func (r *record) sent(now time.Duration, a *vrrp.Action) {
 
 func (r *record) transition(now time.Duration, a *vrrp.Action) {
 	if a.To == vrrp.Master {
+		r.mastered = now
 		r.counters.BecameMaster++
 	}
 	if a.From == vrrp.Master {
