@@ -285,7 +285,9 @@ func (t *site) run(ctx context.Context, m move) error {
 		r := p.Stop()
 		lost = max(lost, r.Lost)
 		for _, o := range r.Outages {
-			stalled = stalled && (o.Lost == 0 || bare.Within(o.From.Add(-stallReach), o.To))
+			// A stall explains what was lost during it and shortly after.
+			explained := bare.Stalled(o.From.Add(-stallReach), o.To) + stallReach
+			stalled = stalled && (o.Lost == 0 || explained > stallReach && explained >= o.Duration())
 		}
 		if r.Lost > 2 && t.s.verbose {
 			fmt.Printf("%v %v: %s %v > %s/%s: %s\n", t.load, time.Now().Format("15:04:05"), m.name, before, t.onA.State(vi), t.onB.State(vi), r)

@@ -33,9 +33,19 @@ type Stall struct{ From, To time.Time }
 // stallFrom is the shortest stall that is told of.
 const stallFrom = 3 * time.Millisecond
 
-// Within reports whether the thread could not run at some time between the two.
-func (r BeatResult) Within(from, to time.Time) bool {
-	return slices.ContainsFunc(r.Stalls, func(s Stall) bool { return s.From.Before(to) && s.To.After(from) })
+// Stalled is for how long the thread could not run between the two.
+func (r BeatResult) Stalled(from, to time.Time) (sum time.Duration) {
+	for _, s := range r.Stalls {
+		begin, end := from, to
+		if s.From.After(begin) {
+			begin = s.From
+		}
+		if s.To.Before(end) {
+			end = s.To
+		}
+		sum += max(end.Sub(begin), 0)
+	}
+	return sum
 }
 
 // String is all of it in a few words.

@@ -18,3 +18,15 @@ func TestBeat(t *testing.T) {
 	}
 	t.Log(r)
 }
+
+// TestStalled: only what lies between the two counts.
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
+	r := BeatResult{Stalls: []Stall{{at(10), at(20)}, {at(30), at(50)}}}
+	for _, c := range []struct{ from, to, want int }{{0, 100, 30}, {0, 10, 0}, {15, 35, 10}, {40, 45, 5}, {50, 60, 0}} {
+		if got := r.Stalled(at(c.from), at(c.to)); got != time.Duration(c.want)*time.Millisecond {
+			t.Errorf("from %d to %d: %v, want %d ms", c.from, c.to, got, c.want)
+		}
+	}
+}

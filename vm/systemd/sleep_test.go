@@ -38,9 +38,9 @@ func (m *machine) besidePeer() {
 	}
 }
 
-// TestShutdownOrder: what brings the network up stops when hakeep has left: in
-// one transaction, as at a shutdown, its stop finds no virtual address any more,
-// and hakeep had the network to say goodbye.
+// TestShutdownOrder: what brings the network up stops when hakeep has left: with
+// jobs for all of them, as at a shutdown, its stop finds no virtual address any
+// more, and hakeep had the network to say goodbye.
 func TestShutdownOrder(t *testing.T) {
 	m := newMachine(t)
 	const found = "/run/addresses-at-network-stop"
@@ -49,8 +49,10 @@ func TestShutdownOrder(t *testing.T) {
 	m.must("start", "test-network.service")
 	m.besidePeer()
 	t.Cleanup(func() { _ = os.Remove(found) })
-	// At a shutdown everything has a job; the order goes by way of the target.
-	m.must("stop", "test-network.service", "network.target", unit)
+	// At a shutdown everything has a job; the order goes by way of the target. Each
+	// name is a job of its own here, and the last would be done at once if it had
+	// not to wait for the first.
+	m.must("stop", unit, "network.target", "test-network.service")
 	text, err := os.ReadFile(found)
 	if err != nil {
 		t.Fatal(err)
