@@ -233,8 +233,17 @@ func (l *loop) timers() {
 	}
 }
 
-// tellInstalled tells the Router of instances whose addresses are complete.
+// tellInstalled tells the Router of instances whose addresses are complete, and
+// announced: at the advert that follows from it a keepalived that gives way drops
+// its own at once, and 200 addresses take some milliseconds to announce.
 func (l *loop) tellInstalled() {
+	if len(l.installing) == 0 {
+		return
+	}
+	l.announcements()
+	if at, ok := l.sched.Next(); ok && at <= l.clock.now() {
+		return // the loop comes back for the rest of them
+	}
 	if l.takeovers.any() {
 		l.takeovers.installed(l.clock.now(), func(id vrrp.ID) bool { m := l.members[id]; return m != nil && m.complete() })
 	}
