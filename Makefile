@@ -14,7 +14,7 @@ UNIT     := $(shell $(GO) list ./... 2>/dev/null | grep -v '^hakeep/e2e')
 RACE     := $(filter-out hakeep/internal/sim,$(UNIT))
 FUZZTIME ?= 20s
 
-.PHONY: all build demo test test-vm unit race e2e lint fuzz bench chaos corpus corpus-pairs sim deps man install clean
+.PHONY: all build demo test test-vm unit race e2e lint vuln fuzz bench chaos corpus corpus-pairs sim deps man install clean
 
 all: build
 
@@ -63,6 +63,11 @@ lint:
 	$(GO) tool staticcheck $(PKGS)
 	$(GO) vet -tags vm ./vm/...
 	$(GO) tool staticcheck -tags vm ./vm/...
+
+# vuln looks for known vulnerabilities of what the program uses. It asks
+# vuln.go.dev, so it needs the network and is no part of `make test`.
+vuln:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 $(PKGS)
 
 # fuzz runs every fuzz target for FUZZTIME each.
 fuzz:

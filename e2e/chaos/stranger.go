@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"hakeep/internal/lab"
 	"hakeep/vrrp"
 )
 
@@ -17,40 +18,9 @@ var strangerAddr = netip.MustParseAddr("192.0.2.66")
 
 var mcast4 = netip.MustParseAddr("224.0.0.18")
 
-// packet is what the stranger sends.
-type packet struct {
-	dst     netip.Addr
-	ttl     int
-	payload []byte
-}
-
-// send sends packets of protocol 112, spread over a second.
-func (w *world) send(packets []packet) error {
-	return w.stranger.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 112)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		out := strangerAddr.As4()
-		if err := unix.SetsockoptInet4Addr(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, out); err != nil {
-			return err
-		}
-		for _, p := range packets {
-			opts := unix.IP_TTL
-			if p.dst.IsMulticast() {
-				opts = unix.IP_MULTICAST_TTL
-			}
-			if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, opts, p.ttl); err != nil {
-				return err
-			}
-			if err := unix.Sendto(fd, p.payload, 0, &unix.SockaddrInet4{Addr: p.dst.As4()}); err != nil {
-				return fmt.Errorf("send to %v: %w", p.dst, err)
-			}
-			time.Sleep(time.Second / time.Duration(len(packets)))
-		}
-		return nil
-	})
+// send sends packets of VRRP's protocol number, spread over a second.
+func (w *world) send(packets []lab.RawPacket) error {
+	return w.stranger.SendIPv4(112, strangerAddr, packets, time.Second)
 }
 
 // forged is an advert that would win if it were taken.
@@ -83,7 +53,7 @@ func byName(name string) *virtual {
 const forgeries = 50
 
 func (w *world) garbage() error {
-	var out []packet
+	var out []lab.RawPacket
 	for range forgeries {
 		b := make([]byte, w.rnd.IntN(200))
 		for i := range b {
@@ -93,34 +63,34 @@ func (w *world) garbage() error {
 		if len(b) > 0 {
 			b[0] = b[0]&0x0f | 0x70
 		}
-		out = append(out, packet{mcast4, 255, b})
+		out = append(out, lab.RawPacket{Dst: mcast4, TTL: 255, Payload: b})
 	}
 	return w.send(out)
 }
 
 func (w *world) wrongTTL() error {
-	var out []packet
+	var out []lab.RawPacket
 	for range forgeries {
-		out = append(out, packet{mcast4, 1 + w.rnd.IntN(254), forged(byName("V4"), mcast4, 254, nil)})
+		out = append(out, lab.RawPacket{Dst: mcast4, TTL: 1 + w.rnd.IntN(254), Payload: forged(byName("V4"), mcast4, 254, nil)})
 	}
 	return w.send(out)
 }
 
 func (w *world) wrongChecksum() error {
-	var out []packet
+	var out []lab.RawPacket
 	for range forgeries {
 		b := forged(byName("V4"), mcast4, 254, nil)
 		b[6] ^= byte(1 + w.rnd.IntN(255))
-		out = append(out, packet{mcast4, 255, b})
+		out = append(out, lab.RawPacket{Dst: mcast4, TTL: 255, Payload: b})
 	}
 	return w.send(out)
 }
 
 func (w *world) wrongPassword() error {
 	v := byName("V2")
-	var out []packet
+	var out []lab.RawPacket
 	for i := range forgeries {
-		out = append(out, packet{mcast4, 255, forged(v, mcast4, byte(254+i%2), func(a *vrrp.Advert) {
+		out = append(out, lab.RawPacket{Dst: mcast4, TTL: 255, Payload: forged(v, mcast4, byte(254+i%2), func(a *vrrp.Advert) {
 			if i%3 == 0 {
 				a.Auth = vrrp.AuthNone
 			}
@@ -132,10 +102,10 @@ func (w *world) wrongPassword() error {
 
 // unlistedPeer speaks to the routers that run hakeep: keepalived takes it.
 func (w *world) unlistedPeer() error {
-	var out []packet
+	var out []lab.RawPacket
 	for i := range forgeries {
 		dst := netip.MustParseAddr(w.routers[i%3].addr())
-		out = append(out, packet{dst, 255, forged(byName("UNI"), dst, byte(254+i%2), nil)})
+		out = append(out, lab.RawPacket{Dst: dst, TTL: 255, Payload: forged(byName("UNI"), dst, byte(254+i%2), nil)})
 	}
 	return w.send(out)
 }

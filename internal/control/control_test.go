@@ -65,7 +65,7 @@ func (f *fake) Order(_ context.Context, o *ServerOrder) (*status.ServerAnswer, e
 func (f *fake) Events(seq uint64, n int) ([]status.Event, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	from := min(int(seq), len(f.events))
+	from := int(min(seq, uint64(len(f.events))))
 	return append([]status.Event(nil), f.events[from:min(from+n, len(f.events))]...), f.changed
 }
 

@@ -84,8 +84,8 @@ func NewServer(l net.Listener, b Backend, d Dumper, servers Servers, log *slog.L
 	return &Server{backend: b, dumper: d, servers: servers, log: log, listener: l}
 }
 
-// Run answers until ctx ends. The listener is closed afterwards.
-func (s *Server) Run(ctx context.Context) error {
+// handler is what the paths mean.
+func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("POST /reload", s.reload)
@@ -96,8 +96,13 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /dump", s.dump)
 	mux.HandleFunc("GET /version", s.version)
+	return mux
+}
+
+// Run answers until ctx ends. The listener is closed afterwards.
+func (s *Server) Run(ctx context.Context) error {
 	h := &http.Server{
-		Handler: mux, ReadHeaderTimeout: headerTimeout,
+		Handler: s.handler(), ReadHeaderTimeout: headerTimeout,
 		// Requests end with the daemon; a follower of events would stay otherwise.
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

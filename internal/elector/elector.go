@@ -39,9 +39,13 @@ func Run(o Options) error {
 	// USR1, USR2, SIGRTMIN+2 and SIGRTMAX-1 with glibc's numbers.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.Signal(34+2), syscall.Signal(64-1))
+	kept := giveUpRights()
 	e, err := open(o, rt)
 	if err != nil {
 		return err
+	}
+	if kept != nil {
+		e.loop.log("warn", "the elector has more rights than it needs: "+kept.Error())
 	}
 	return e.run()
 }
