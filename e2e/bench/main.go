@@ -3,7 +3,7 @@
 // counts are medians and the ratio of the two.
 //
 //	go run ./e2e/bench                    everything, about seventeen minutes
-//	go run ./e2e/bench -only outage       one part: outage, planned, tcp, scale, scripts, addresses, killed, checks
+//	go run ./e2e/bench -only outage       one part: outage, planned, tcp, scale, lateness, many, scripts, addresses, killed, checks
 //	go run ./e2e/bench -quick             fewer runs and shorter ones
 package main
 
@@ -47,36 +47,21 @@ type settings struct {
 
 func main() {
 	var s settings
-	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, tcp, scale, scripts, addresses, killed, checks")
+	only := flag.String("only", "", "run only these parts, separated by commas: outage, planned, tcp, scale, lateness, many, scripts, addresses, killed, checks")
 	quick := flag.Bool("quick", false, "fewer and shorter runs")
 	flag.StringVar(&s.binary, "hakeep", "", "the binary to measure (default: built from this tree)")
-	bare := flag.Duration("beat", 0, "only run a bare real-time loop for this long and print how late it was")
 	runs := flag.Int("runs", 0, "how often each thing is measured (default 10, with -quick 3)")
 	flag.StringVar(&s.pairing, "pairing", "", "of the part planned only this pairing, such as hakeep/keepalived")
-	flag.StringVar(&s.load, "load", "", "of the part planned only loads with this text, such as IPv6")
+	flag.StringVar(&s.load, "load", "", "of the parts planned, lateness and many only the lines with this text, such as IPv6")
 	flag.StringVar(&s.results, "results", "", "file in which the part planned adds its runs to those of earlier calls")
 	rounds := flag.Int("rounds", 0, "how often the parts scale and scripts are measured (default 3, with -quick 1)")
 	budget := flag.Duration("for", 0, "begin no further run of the part planned after this time")
 	flag.BoolVar(&s.verbose, "v", false, "show each probe of a move that lost something")
 	flag.IntVar(&s.servers, "servers", 10000, "how many servers the part checks has")
-	servers := flag.Bool("answer", false, "only be the servers of the part checks")
-	probes := flag.Int("probe", 0, "only check this many servers")
-	dead := flag.Bool("probe-dead", false, "with -probe: the servers do not answer")
-	probeTime := flag.Duration("probe-time", 10*time.Second, "with -probe: how long")
+	child := childFlags()
 	flag.Parse()
-	if *servers || *probes > 0 {
-		work := answer
-		if *probes > 0 {
-			work = func() error { return probe(*probes, *dead, *probeTime) }
-		}
+	if work := child(); work != nil {
 		if err := work(); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if *bare > 0 {
-		if err := beat(*bare); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -122,7 +107,7 @@ func run(ctx context.Context, s settings, only string) (err error) {
 	parts := []struct {
 		name string
 		run  func(context.Context, settings) error
-	}{{"outage", outages}, {"planned", planned}, {"tcp", transfers}, {"scale", scales}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}, {"checks", checking}}
+	}{{"outage", outages}, {"planned", planned}, {"tcp", transfers}, {"scale", scales}, {"lateness", latenesses}, {"many", manyInstances}, {"scripts", scripts}, {"addresses", addresses}, {"killed", killed}, {"checks", checking}}
 	for _, p := range parts {
 		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
 			continue

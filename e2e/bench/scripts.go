@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -247,12 +248,22 @@ func gaps(frames []lab.Frame) (p99, worst time.Duration) {
 }
 
 // beat is the bare loop in a process of its own: its result goes to standard
-// output.
-func beat(d time.Duration) error {
+// output. Whoever started it may end it before its time by its standard input.
+func beat(d time.Duration, in io.Reader) error {
 	b, err := lab.StartBeat(scriptAdverts)
 	if err != nil {
 		return err
 	}
-	<-time.After(d)
+	ended := make(chan struct{})
+	if in != nil {
+		go func() {
+			_, _ = io.Copy(io.Discard, in)
+			close(ended)
+		}()
+	}
+	select {
+	case <-time.After(d):
+	case <-ended:
+	}
 	return json.NewEncoder(os.Stdout).Encode(b.Stop())
 }
