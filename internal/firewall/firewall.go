@@ -111,7 +111,7 @@ func (f *Firewall) Set(r Rules) error {
 // thousands comes and goes more often than the rest. It reports false when the
 // table has to be looked at as a whole. The caller holds the lock.
 func (f *Firewall) amend(old *table) bool {
-	if old == nil || f.wanted == nil || !refinable(old, f.wanted) {
+	if old == nil || f.wanted != nil && !refinable(old, f.wanted) {
 		return false
 	}
 	gen, err := f.kernel.generation()
@@ -119,7 +119,7 @@ func (f *Firewall) amend(old *table) bool {
 		return false
 	}
 	ops := plan(old, f.wanted)
-	part := scopeOf(ops)
+	part := scopeOf(ops, f.wanted)
 	if err := f.kernel.apply(ops); err != nil {
 		return false
 	}

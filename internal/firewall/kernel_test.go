@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 
 	"hakeep/internal/lab"
@@ -377,5 +378,48 @@ func TestKernelManyAddresses(t *testing.T) {
 				t.Logf("%d addresses of each family: %v", n, time.Since(began))
 			}
 		})
+	}
+}
+
+// A change of one element of a large map is one transaction, and is read back; one
+// that another program made is seen in the same way as ever.
+func TestKernelAmendsLargeSets(t *testing.T) {
+	ns := nstest.Host(t, "a")
+	f := openIn(t, ns, "hakeep")
+	rules := func(n int, last byte) Rules {
+		s := Set{Name: "slots", Key: nftables.TypeMark, Data: nftables.TypeIPAddr, HostOrder: true}
+		for i := range n {
+			s.Elements = append(s.Elements, nftables.SetElement{Key: []byte{byte(i), byte(i >> 8), 0, 0}, Val: []byte{10, 0, 0, last}})
+			last = 1
+		}
+		return Rules{Contributions: []Contribution{{
+			Sets:   []Set{s, {Name: "clients", Key: nftables.TypeIPAddr, Dynamic: true, Size: 100}},
+			Chains: []Chain{{Name: "c"}},
+		}}}
+	}
+	for i, step := range []struct {
+		n    int
+		last byte
+	}{{3000, 1}, {3000, 2}, {2990, 3}, {3010, 3}, {500, 1}} {
+		before, err := f.kernel.generation()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Set(rules(step.n, step.last)); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if after, _ := f.kernel.generation(); after != before+1 {
+			t.Errorf("step %d: %d transactions", i, after-before)
+		}
+		if actual, _, err := f.readSettled(nil); err != nil || !actual.equal(f.wanted) {
+			t.Errorf("step %d: the kernel has something else, %v", i, err)
+		}
+	}
+	nstest.Run(t, ns, "nft", "delete", "element", "inet", "hakeep", "slots", "{ 0x00000007 }")
+	if err := f.Set(rules(500, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if actual, _, err := f.readSettled(nil); err != nil || !actual.equal(f.wanted) {
+		t.Errorf("after another program's change: the kernel has something else, %v", err)
 	}
 }

@@ -216,18 +216,32 @@ func chunked(kind opKind, s *setState, elems []nftables.SetElement) []op {
 	return ops
 }
 
+// Of a set with more elements than bigSet of which a transaction changes fewChanges
+// at most, only what changed is read back.
+const (
+	bigSet     = 1000
+	fewChanges = 50
+)
+
 // scopeOf names what the steps touch.
-func scopeOf(ops []op) *scope {
+func scopeOf(ops []op, wanted *table) *scope {
 	sets, chains := map[string]bool{}, map[string]bool{}
+	elems := map[string][]nftables.SetElement{}
 	for _, o := range ops {
 		if o.set != nil {
-			sets[o.set.def.Name] = true
+			name := o.set.def.Name
+			sets[name] = true
+			elems[name] = append(elems[name], o.elems...)
 		}
 		if o.chain != nil {
 			chains[o.chain.def.Name] = true
 		}
 	}
-	return &scope{sets: sortedKeys(sets), chains: sortedKeys(chains)}
+	maps.DeleteFunc(elems, func(name string, changed []nftables.SetElement) bool {
+		s := wanted.sets[name]
+		return s == nil || s.def.isVerdictMap() || s.def.Interval || len(s.elems) < bigSet || len(changed) > fewChanges
+	})
+	return &scope{sets: sortedKeys(sets), chains: sortedKeys(chains), elems: elems}
 }
 
 // within is the part of a table that is in the scope, all of it if that is nil.
@@ -237,7 +251,17 @@ func (t *table) within(part *scope) *table {
 	}
 	out := &table{sets: map[string]*setState{}, chains: map[string]*chainState{}, foreign: t.foreign}
 	for _, name := range part.sets {
-		if s := t.sets[name]; s != nil {
+		s := t.sets[name]
+		if s != nil && part.elems[name] != nil {
+			s = &setState{def: s.def, elems: map[string]nftables.SetElement{}}
+			for _, e := range part.elems[name] {
+				id := elementID(e)
+				if have, ok := t.sets[name].elems[id]; ok {
+					s.elems[id] = have
+				}
+			}
+		}
+		if s != nil {
 			out.sets[name] = s
 		}
 	}
