@@ -43,10 +43,6 @@ func (n Note) String() string {
 // sh and there is no persistence. "" if the service is not known.
 func (t *Tables) Digest(id lvs.ID) string { return t.digests[id] }
 
-// manySlots is a number of slots of Maglev tables that takes seconds to load and
-// 100 MB of the kernel's memory.
-const manySlots = 1_000_000
-
 // Build turns services into sets and chains. The error says everything that
 // [Refuse] refuses, and services that are there twice.
 func Build(services []lvs.Service) (*Tables, error) {
@@ -103,15 +99,12 @@ func (b *builder) note(id lvs.ID, format string, args ...any) {
 }
 
 func (b *builder) build(fams [2]*family) {
-	slots := 0
+	if sizeTables(b.services) {
+		b.note(lvs.ID{}, "the tables of mh are smaller than they should be, and shares less exact: all together they would have more than %d slots", maxSlots)
+	}
 	for _, s := range b.services {
 		b.tables.digests[s.ID] = s.digest()
-		if n := b.addService(s); s.Attr.Scheduler == mh {
-			slots += n
-		}
-	}
-	if slots > manySlots {
-		b.note(lvs.ID{}, "the mh tables have %d slots, which takes seconds to load", slots)
+		b.addService(s)
 	}
 	dispatch := firewall.Chain{Name: "lb"}
 	refuse := firewall.Chain{Name: "lb_input", Type: nftables.ChainTypeFilter, Hook: *nftables.ChainHookInput, Priority: refusePriority}
@@ -163,22 +156,19 @@ func (b *builder) build(fams [2]*family) {
 	sortContribution(&b.tables.Contribution)
 }
 
-// addService adds the service's chain and sets, and returns the number of slots
-// that it added.
-func (b *builder) addService(s *service) int {
+// addService adds the service's chains and sets.
+func (b *builder) addService(s *service) {
 	if len(s.live) == 0 {
 		b.note(s.ID, "no server takes connections; clients are refused")
-		return 0
+		return
 	}
 	key := s.shareKey()
-	added := 0
 	if first := b.shared[key]; first != nil {
 		s.slots = first.slots
 	} else {
 		b.shared[key] = s
 		s.fill(s.name)
 		b.set(s.slots.set)
-		added = len(s.slots.set.Elements)
 	}
 	if s.Attr.Persistence > 0 {
 		for _, set := range s.clientSets() {
@@ -188,7 +178,6 @@ func (b *builder) addService(s *service) int {
 	for _, c := range s.chains() {
 		b.chain(c)
 	}
-	return added
 }
 
 // dispatch is the rule that finds the service of a packet.

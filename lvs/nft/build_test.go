@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,8 +78,8 @@ func TestBuildDoesNotDependOnOrder(t *testing.T) {
 			r.Shuffle(len(s.Servers), func(i, j int) { s.Servers[i], s.Servers[j] = s.Servers[j], s.Servers[i] })
 		}
 		got := mustBuild(t, services...)
-		if d := cmp.Diff(want, got, cmp.AllowUnexported(Tables{}), cmpopts.EquateComparable(netip.Addr{}, nftables.SetDatatype{})); d != "" {
-			t.Fatal(d)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatal(cmp.Diff(want, got, cmp.AllowUnexported(Tables{}), cmpopts.EquateComparable(netip.Addr{}, nftables.SetDatatype{})))
 		}
 	}
 }
@@ -280,7 +281,7 @@ func TestMaglevShares(t *testing.T) {
 		}
 	}
 	for _, n := range []int{1, 2, 3, 10, 50, 300} {
-		size := int(maglevSize(n))
+		size := int(maglevSize(n, 0))
 		for i, got := range countSlots(maglev(endpoints(n), equalWeights(n), uint32(size)), n) {
 			if got != size/n && got != size/n+1 {
 				t.Errorf("server %d of %d has %d slots of %d", i, n, got, size)
@@ -294,7 +295,7 @@ func TestMaglevShares(t *testing.T) {
 func TestMaglevDisruption(t *testing.T) {
 	t.Parallel()
 	const n = 50
-	servers, size := endpoints(n), maglevSize(n)
+	servers, size := endpoints(n), maglevSize(n, 0)
 	before := maglev(servers, equalWeights(n), size)
 	for gone := range n {
 		rest := slices.Delete(slices.Clone(servers), gone, gone+1)
@@ -343,9 +344,43 @@ func TestMaglevSizeStays(t *testing.T) {
 	}
 }
 
+// Thousands of services with mh have smaller tables, so that they can be loaded;
+// every server still has slots, and a failure changes no size.
+func TestMaglevSizesOfMany(t *testing.T) {
+	t.Parallel()
+	services := big(mh)
+	tables := mustBuild(t, services...)
+	slots := 0
+	for _, s := range tables.Contribution.Sets {
+		if strings.Contains(s.Name, "_mh") {
+			slots += len(s.Elements)
+		}
+	}
+	if slots > maxSlots || slots < maxSlots/4 {
+		t.Errorf("%d slots, want at most %d", slots, maxSlots)
+	}
+	if len(tables.Notes) != 1 || !strings.Contains(tables.Notes[0].Text, "smaller") {
+		t.Errorf("notes: %v", tables.Notes)
+	}
+	for less := range maglevSizes {
+		for _, n := range []int{1, 50, 300, 2000} {
+			if size := maglevSize(n, less); int(size) <= n {
+				t.Errorf("%d servers have %d slots", n, size)
+			}
+		}
+	}
+	id := services[7].ID
+	before := tables.Digest(services[8].ID)
+	services[7].Servers = services[7].Servers[1:]
+	after := mustBuild(t, services...)
+	if after.Digest(services[8].ID) != before || after.Digest(id) == tables.Digest(id) {
+		t.Error("a failure changed the table of another service, or not its own")
+	}
+}
+
 func TestSurvival(t *testing.T) {
 	t.Parallel()
-	good := Host{Loose: true, Forward4: true, Forward6: true}
+	good := Host{Loose: true, Liberal: true, Forward4: true, Forward6: true}
 	mh := newTest(lvs.TCP, "192.0.2.10:80", "mh", "10.0.0.1", 1, 1)
 	with := func(fn func(*lvs.Service)) []lvs.Service {
 		s := mh
@@ -366,7 +401,8 @@ func TestSurvival(t *testing.T) {
 		{"persistence", with(func(s *lvs.Service) { s.Attr.Persistence = time.Hour }), good, "persistence_timeout"},
 		{"masquerade", with(func(s *lvs.Service) { s.Masquerade = true }), good, "masquerade"},
 		{"sctp", with(func(s *lvs.Service) { s.ID.Protocol = lvs.SCTP }), good, "sctp"},
-		{"strict", []lvs.Service{mh}, Host{}, "nf_conntrack_tcp_loose"},
+		{"strict", []lvs.Service{mh}, Host{Liberal: true}, "nf_conntrack_tcp_loose"},
+		{"not liberal", []lvs.Service{mh}, Host{Loose: true}, "nf_conntrack_tcp_be_liberal"},
 		{"udp strict", []lvs.Service{udp}, Host{}, ""},
 		{"shared server", []lvs.Service{mh, other}, good, "server 10.0.0.2:80 is in 2 services"},
 	} {

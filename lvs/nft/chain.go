@@ -35,6 +35,7 @@ type service struct {
 	fam   *family
 	name  string   // of its chain
 	slots *slotSet // nil without a server that takes connections
+	size  uint32   // of the Maglev table
 	// live are the servers that take connections, sorted, with their weights.
 	live []lvs.Endpoint
 	wts  []int
@@ -57,10 +58,6 @@ func newService(s *lvs.Service, fam *family) *service {
 	return out
 }
 
-// configured is the number of servers that decides about the size of a Maglev
-// table.
-func (s *service) configured() int { return max(s.Configured, len(s.Servers)) }
-
 // fill makes the map of slots. Maps of another kind have other names: a set's
 // definition cannot be changed.
 func (s *service) fill(name string) {
@@ -79,7 +76,7 @@ func (s *service) fill(name string) {
 		}
 	}
 	if s.Attr.Scheduler == mh {
-		out.mod = maglevSize(s.configured())
+		out.mod = s.size
 		out.set.Name = fmt.Sprintf("%s_mh%d", name, out.mod)
 		out.set.Size = out.mod
 		for slot, i := range maglev(s.live, s.wts, out.mod) {

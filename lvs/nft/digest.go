@@ -17,7 +17,7 @@ func (s *service) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %#x %v/%d", s.Attr.Scheduler, uint32(s.Attr.Flags&lvs.Sched2), s.Attr.Persistence, s.Attr.PersistenceBits)
 	if s.Attr.Scheduler == mh {
-		fmt.Fprintf(&b, " %d", maglevSize(s.configured()))
+		fmt.Fprintf(&b, " %d", s.size)
 	}
 	for i, e := range s.live {
 		fmt.Fprintf(&b, " %v=%d", e, s.wts[i])

@@ -15,17 +15,48 @@ var maglevSizes = [...]uint32{251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65
 // paper, NSDI 2016, 5.3: M larger than 100 N).
 const slotsPerServer = 100
 
+// maxSlots bounds the slots of all services together. A slot is some 100 bytes in
+// the kernel and more than that in the program while it is loaded.
+const maxSlots = 1 << 20
+
 // maglevSize is the size of the table for a number of servers: the smallest with
 // slotsPerServer for each, or else the largest. A size for the number and not one
 // for all keeps thousands of small services loadable: 10 servers need 1,021 slots,
-// where 65,521 take as long to load as 64 such services.
-func maglevSize(servers int) uint32 {
-	for _, size := range maglevSizes {
-		if int(size) >= slotsPerServer*servers {
-			return size
+// where 65,521 take as long to load as 64 such services. It is less by so many
+// steps of the list, but not so that a server had no slot.
+func maglevSize(servers, less int) uint32 {
+	i := 0
+	for i < len(maglevSizes)-1 && int(maglevSizes[i]) < slotsPerServer*servers {
+		i++
+	}
+	for ; less > 0 && i > 0 && int(maglevSizes[i-1]) > servers; less-- {
+		i--
+	}
+	return maglevSizes[i]
+}
+
+// sizeTables gives the services with mh the size of their tables, and reports
+// whether they had to be smaller than they should. It follows from what is
+// configured alone, so that a server's failure changes no size.
+func sizeTables(services []*service) (smaller bool) {
+	for less := range len(maglevSizes) {
+		total := 0
+		counted := map[string]bool{}
+		for _, s := range services {
+			if s.Attr.Scheduler != mh {
+				continue
+			}
+			s.size = maglevSize(max(s.Configured, len(s.Servers)), less)
+			if name := s.Name + " " + s.ID.Family.String(); s.Name == "" || s.Attr.Persistence > 0 || !counted[name] {
+				total += int(s.size)
+				counted[name] = true
+			}
+		}
+		if total <= maxSlots {
+			return less > 0
 		}
 	}
-	return maglevSizes[len(maglevSizes)-1]
+	return true
 }
 
 // maglev fills a table of a prime size: each server in turn, as often as its weight

@@ -17,6 +17,10 @@ type Host struct {
 	// Loose: net.netfilter.nf_conntrack_tcp_loose is not 0 (the kernel's default is
 	// 1), so that connections are picked up in the middle.
 	Loose bool
+	// Liberal: net.netfilter.nf_conntrack_tcp_be_liberal is not 0 (the kernel's
+	// default is 0), so that what a router remembers of a connection that was
+	// elsewhere meanwhile does not make it refuse the connection.
+	Liberal bool
 	// Forward4 and Forward6: packets are forwarded.
 	Forward4, Forward6 bool
 }
@@ -29,6 +33,7 @@ func ReadHost() (Host, error) {
 		to   *bool
 	}{
 		{"netfilter/nf_conntrack_tcp_loose", &h.Loose},
+		{"netfilter/nf_conntrack_tcp_be_liberal", &h.Liberal},
 		{"ipv4/ip_forward", &h.Forward4},
 		{"ipv6/conf/all/forwarding", &h.Forward6},
 	} {
@@ -77,6 +82,9 @@ func Survival(services []lvs.Service, h Host) map[lvs.ID][]string {
 		reasons := surviveAttr(s)
 		if s.ID.Protocol == lvs.TCP && !h.Loose {
 			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_loose is 0: a connection is not picked up in the middle")
+		}
+		if s.ID.Protocol == lvs.TCP && !h.Liberal {
+			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_be_liberal is 0: connections go over to another router, but not back to one that had them before")
 		}
 		for _, srv := range s.Servers {
 			if u := users[userKey(s.ID, srv.Endpoint)]; len(u) > 1 {
