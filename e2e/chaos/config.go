@@ -53,7 +53,7 @@ type variant struct {
 // toml is the configuration of a router that runs hakeep.
 func (r *router) toml(v variant) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[global_defs]\nrouter_id = %q\nscript_user = \"root\"\nhttp_listen = \"127.0.0.1:9112\"\n\n", r.name)
+	fmt.Fprintf(&b, "[global_defs]\nrouter_id = %q\nscript_user = \"root\"\nhttp_listen = \"127.0.0.1:9112\"\nlvs_backend = \"nftables\"\n\n", r.name)
 	fmt.Fprintf(&b, "[[vrrp_script]]\nname = \"chk\"\nscript = [\"/usr/bin/test\", \"!\", \"-e\", %q]\ninterval = \"300ms\"\ntimeout = \"5s\"\nweight = -70\n\n", r.flag())
 	if v.comment {
 		b.WriteString("# nothing that matters\n")
@@ -82,6 +82,7 @@ func (r *router) toml(v variant) string {
 		b.WriteString("\n")
 	}
 	b.WriteString("[[vrrp_sync_group]]\nname = \"G\"\ngroup = [\"V4\", \"V6\"]\n")
+	b.WriteString(r.balancing)
 	return b.String()
 }
 

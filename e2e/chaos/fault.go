@@ -104,6 +104,7 @@ var faults = []fault{
 		apply: func(ctx context.Context, _ *world, r *router) (func() error, error) {
 			return func() error { return r.do(ctx, 0, "resume") }, r.do(ctx, 0, "standby", "--no-wait")
 		}},
+	{name: "server dies", effect: unnoticed, hold: time.Second, apply: serverDies},
 	{name: "garbage", effect: unnoticed, hostile: true, apply: hostile((*world).garbage)},
 	{name: "adverts with another TTL", effect: unnoticed, hostile: true, apply: hostile((*world).wrongTTL)},
 	{name: "adverts with a wrong checksum", effect: unnoticed, hostile: true, apply: hostile((*world).wrongChecksum)},

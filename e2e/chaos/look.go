@@ -149,6 +149,11 @@ func (w *world) look(ctx context.Context) (bad []string) {
 			bad = append(bad, fmt.Sprintf("the client has %v at %v, want %s", virtuals[i].target(), w.names([]string{mac}), best.name))
 		}
 	}
+	if len(bad) == 0 && !best.isKeepalived {
+		if err := w.balanced(); err != nil {
+			bad = append(bad, err.Error())
+		}
+	}
 	return bad
 }
 

@@ -22,11 +22,13 @@ const patience = 30 * time.Second
 
 // router is one of the four.
 type router struct {
-	name         string
-	number       int
-	priority     int
-	dir          string
-	binary       string
+	name     string
+	number   int
+	priority int
+	dir      string
+	binary   string
+	// balancing is the part of the configuration about servers.
+	balancing    string
 	ns           *lab.Namespace
 	port         *lab.Port
 	mac          string
@@ -126,6 +128,7 @@ type world struct {
 	client, stranger *lab.Namespace
 	routers          []*router
 	capture          *sight
+	servers          []*server
 	rounds           int
 }
 
@@ -152,13 +155,19 @@ func newWorld(s settings, dir string) (*world, error) {
 	if w.stranger, _, err = host("stranger", 66); err != nil {
 		return w, err
 	}
+	if err := w.addServers(); err != nil {
+		return w, err
+	}
 	for i, name := range []string{"a", "b", "c", "k"} {
-		r := &router{name: name, number: i + 1, priority: 150 - 20*i, binary: s.binary, isKeepalived: name == "k", dir: filepath.Join(dir, name)}
+		r := &router{balancing: w.balancing(), name: name, number: i + 1, priority: 150 - 20*i, binary: s.binary, isKeepalived: name == "k", dir: filepath.Join(dir, name)}
 		if err := os.Mkdir(r.dir, 0o755); err != nil {
 			return w, err
 		}
 		w.routers = append(w.routers, r)
 		if r.ns, r.port, err = host(name, r.number); err != nil {
+			return w, err
+		}
+		if err := r.ns.Sysctl("net.ipv4.ip_forward", "1"); err != nil {
 			return w, err
 		}
 		link, err := r.ns.Netlink().LinkByName("eth0")
@@ -178,6 +187,12 @@ func (w *world) close() {
 		if r.ns != nil {
 			r.ns.Close()
 		}
+	}
+	for _, s := range w.servers {
+		if s.listener != nil {
+			s.listener.Close()
+		}
+		s.ns.Close()
 	}
 	for _, ns := range []*lab.Namespace{w.client, w.stranger} {
 		if ns != nil {

@@ -103,8 +103,10 @@ func TestBalancingJSON(t *testing.T) {
 func TestBalancingText(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(in *BalancingInput){
-		"balancing.txt":       nil,
-		"balancing-error.txt": func(in *BalancingInput) { in.Error, in.Digest, in.Pool, in.Active = "no space left on device", "", in.Pool[2:], true },
+		"balancing.txt": nil,
+		"balancing-error.txt": func(in *BalancingInput) {
+			in.Error, in.Digest, in.Pool, in.Active = "no space left on device", "", in.Pool[2:], true
+		},
 		"balancing-many.txt": func(in *BalancingInput) {
 			for i := range 20 {
 				v := in.Pool[2]
