@@ -128,7 +128,7 @@ func (s *server) serve(c net.Conn) {
 		if _, err := c.Write(chunk); err != nil {
 			return
 		}
-		time.Sleep(5 * time.Millisecond) // the pace of a download
+		time.Sleep(20 * time.Millisecond) // the pace of a download
 	}
 }
 

@@ -26,6 +26,12 @@ const (
 	// the services.
 	balanceRetryMin = 500 * time.Millisecond
 	balanceRetryMax = 30 * time.Second
+	// balanceRest is how many times as long as a change of the kernel's tables took
+	// the next one waits at least, up to balanceRestMax: with thousands of servers a
+	// change keeps the kernel busy, in which no other process runs on that processor.
+	// The first change of many comes at once, the others are put together.
+	balanceRest    = 9
+	balanceRestMax = 3 * time.Second
 	// balanceSave is how soon the file of what has to outlive main follows.
 	balanceSave = time.Second
 )
@@ -143,6 +149,19 @@ func (b *balancer) applyAll(ctx context.Context) error {
 		if again > 0 {
 			timer.Reset(again)
 		}
+		if !rest(ctx, time.Since(begin)) {
+			return nil
+		}
+	}
+}
+
+// rest waits after a change that took some time; false if the context ends.
+func rest(ctx context.Context, took time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(min(balanceRest*took, balanceRestMax)):
+		return true
 	}
 }
 
