@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,6 +54,36 @@ func capabilities(t *testing.T, pid int, set string) (out []uint64) {
 	return out
 }
 
+// schedules looks at the threads of an elector: that of the adverts and that of the
+// addresses are under SCHED_FIFO; all others take turns (SCHED_RR), or those of the
+// runtime that spin until another one is ready would keep it from running.
+func schedules(t *testing.T, pid int) {
+	t.Helper()
+	const fifo, rr = 1, 2
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("threads of %d: %v, %v", pid, threads, err)
+	}
+	seen, total := map[string]int{}, 0
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		// proc_pid_stat(5): rt_priority is field 40, policy 41; 3 is after the name.
+		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		total++
+		seen[f[40-3]+"/"+f[41-3]]++
+	}
+	adverts, addresses, rest := fmt.Sprintf("40/%d", fifo), fmt.Sprintf("30/%d", fifo), fmt.Sprintf("20/%d", rr)
+	if seen[adverts] != 1 || seen[addresses] != 1 || seen[adverts]+seen[addresses]+seen[rest] != total {
+		t.Errorf("threads by priority/policy: %v, want one %s, one %s, others %s", seen, adverts, addresses, rest)
+	}
+}
+
 // wrapped is a program that runs hakeep by another one, as `setpriv … hakeep`.
 func wrapped(t *testing.T, line string) string {
 	t.Helper()
@@ -97,6 +128,7 @@ func TestRightsOfTheProcesses(t *testing.T) {
 					}
 				}
 			}
+			schedules(t, elector)
 			for _, w := range document(t, h).Warnings {
 				t.Errorf("warning: %s", w)
 			}

@@ -72,7 +72,7 @@ func enterRealtime(want bool) (realtime, error) {
 func execRealtime() error {
 	runtime.LockOSThread()
 	reason := ""
-	if err := setFIFO(priorityRest); err != nil {
+	if err := setRR(priorityRest); err != nil {
 		reason = describeRefusal(err)
 	}
 	limit := unix.Rlimit{Cur: uint64(runawayLimit.Microseconds()), Max: uint64(runawayLimit.Microseconds())}
@@ -95,6 +95,15 @@ func describeRefusal(err error) string {
 // setFIFO puts the calling thread under SCHED_FIFO.
 func setFIFO(priority int) error {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: uint32(priority)}
+	return unix.SchedSetAttr(0, &attr, 0)
+}
+
+// setRR puts the calling thread under SCHED_RR, as FIFO but with time slices among
+// threads of the same priority. The runtime's threads need them: a collection
+// spins until every thread that sweeps has finished. Under FIFO, threads that
+// spin, one on each CPU, would keep the one that they wait for from ever running.
+func setRR(priority int) error {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: uint32(priority)}
 	return unix.SchedSetAttr(0, &attr, 0)
 }
 
