@@ -177,17 +177,18 @@ type runner struct {
 	w      *Watch
 	judge  *judge
 	probes map[place]time.Duration // when the next one is due
-	buf    [512]byte
-	oob    [64]byte
+	// probing is when the first of probes is due, if there are any: looking through
+	// thousands at each packet is most of what this thread would do.
+	probing time.Duration
+	buf     [512]byte
+	oob     [64]byte
 }
 
 // timeout is for poll, in milliseconds.
 func (r *runner) timeout(now time.Duration) int {
 	next, ok := r.judge.next()
-	for _, at := range r.probes {
-		if !ok || at < next {
-			next, ok = at, true
-		}
+	if len(r.probes) > 0 && (!ok || r.probing < next) {
+		next, ok = r.probing, true
 	}
 	if !ok {
 		return -1
@@ -215,6 +216,7 @@ func (r *runner) set(now time.Duration, addrs []Address) error {
 		four = append(four, a.Addr)
 	}
 	r.probes = probes
+	r.plan()
 	const senderOfARP, targetOfNA, sourceOfIPv4 = 14, 20, 12
 	errs := []error{attach(r.w.arp, filter([]bpf.Instruction{}, senderOfARP, four))}
 	if r.w.na >= 0 {
@@ -296,6 +298,10 @@ func linkOf(oob []byte) int {
 // probe asks for the addresses whose turn it is. One that cannot be sent is sent
 // again a minute later.
 func (r *runner) probe(now time.Duration) {
+	if len(r.probes) == 0 || now < r.probing {
+		return
+	}
+	defer r.plan()
 	for p, at := range r.probes {
 		if at > now {
 			continue
@@ -308,5 +314,15 @@ func (r *runner) probe(now time.Duration) {
 		to := unix.SockaddrLinklayer{Protocol: swap(unix.ETH_P_ARP), Ifindex: p.link, Halen: 6}
 		copy(to.Addr[:], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 		_ = unix.Sendto(r.w.arp, appendProbe(nil, mac, p.addr), 0, &to)
+	}
+}
+
+// plan notes when the first address is due.
+func (r *runner) plan() {
+	first := true
+	for _, at := range r.probes {
+		if first || at < r.probing {
+			r.probing, first = at, false
+		}
 	}
 }
