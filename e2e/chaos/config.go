@@ -90,10 +90,12 @@ func (r *router) toml(v variant) string {
 const extraAddr = "192.0.2.13/24"
 
 // conf is the configuration of the router that runs keepalived. It has real-time
-// scheduling, or it would take over whenever this machine is busy.
+// scheduling, or it would take over whenever this machine is busy, and says an
+// advert when it loses, or a better router that was cut off need never hear it and
+// clients stay with keepalived's MAC.
 func (r *router) conf() string {
 	var b strings.Builder
-	b.WriteString("global_defs {\n vrrp_rt_priority 50\n vrrp_rlimit_rttime 10000000\n max_auto_priority -1\n}\n")
+	b.WriteString("global_defs {\n vrrp_rt_priority 50\n vrrp_rlimit_rttime 10000000\n max_auto_priority -1\n vrrp_higher_prio_send_advert\n}\n")
 	for i := range virtuals {
 		in := &virtuals[i]
 		fmt.Fprintf(&b, "vrrp_instance %s {\n interface eth0\n virtual_router_id %d\n version %d\n priority %d\n advert_int %g\n virtual_ipaddress {\n",
