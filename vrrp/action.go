@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -130,4 +131,14 @@ func (a *Action) Packets(buf []byte, send func(*Outgoing)) {
 		o.Payload = advert.Append(buf[:0], o.Src, o.Dst)
 		send(&o)
 	}
+}
+
+// SameAdverts reports whether the packets of a SendAdvert with p are those of one
+// with q, all else in the action being equal.
+func (p *Params) SameAdverts(q *Params) bool {
+	return p.Version == q.Version && p.VRID == q.VRID && p.Interval == q.Interval &&
+		p.Auth == q.Auth && p.Password == q.Password && p.Form == q.Form &&
+		p.Unicast == q.Unicast && p.Group == q.Group &&
+		slices.Equal(p.Addrs, q.Addrs) &&
+		slices.EqualFunc(p.Peers, q.Peers, func(a, b Peer) bool { return a.Addr == b.Addr })
 }

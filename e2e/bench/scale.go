@@ -27,7 +27,7 @@ func scales(ctx context.Context, s settings) error {
 		routers = append(routers, vrouter{vrid: i, addrs: []string{fmt.Sprintf("10.1.0.%d/32", i)}})
 	}
 	fmt.Printf("\n%d instances at %v for %v, then beside 16 busy loops for %v\n\n", n, interval, s.scale, s.busy)
-	fmt.Printf("| program | adverts/s | CPU master | CPU backup | µs per advert sent | PSS master | false takeovers | beside busy loops |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Printf("| program | adverts/s | CPU master | CPU backup | µs per advert sent | PSS master | false takeovers | beside busy loops | bare loop's worst, ms: quiet, beside busy loops |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, k := range kinds {
 		if err := scale(ctx, s, k, routers, interval); err != nil {
 			return fmt.Errorf("%s: %w", k, err)
@@ -58,6 +58,11 @@ func scale(ctx context.Context, s settings, k kind, routers []vrouter, interval 
 	cpuB, _ := cpuBoth(pidsB)
 	sent := sentOn(p.a, "eth0")
 	before := transitions(p.onA) + transitions(p.onB)
+	stopBeat, err := startBeat(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = stopBeat() }()
 	began := time.Now()
 	if err := sleep(ctx, s.scale); err != nil {
 		return err
@@ -67,12 +72,23 @@ func scale(ctx context.Context, s settings, k kind, routers []vrouter, interval 
 	endB, _ := cpuBoth(pidsB)
 	dA, dB, dSent := endA-cpuA, endB-cpuB, sentOn(p.a, "eth0")-sent
 	quiet := transitions(p.onA) + transitions(p.onB) - before
+	calm, err := stopBeat()
+	if err != nil {
+		return err
+	}
+	if stopBeat, err = startBeat(ctx); err != nil {
+		return err
+	}
 	loaded, err := besideLoad(ctx, s, p)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| %s | %.0f | %.1f %% | %.1f %% | %.2f | %s | %d | %d |\n", k, float64(dSent)/took,
-		100*dA.Seconds()/took, 100*dB.Seconds()/took, 1e6*dA.Seconds()/float64(dSent), pss(pidsA), quiet, loaded)
+	pressed, err := stopBeat()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("| %s | %.0f | %.1f %% | %.1f %% | %.2f | %s | %d | %d | %s, %s |\n", k, float64(dSent)/took,
+		100*dA.Seconds()/took, 100*dB.Seconds()/took, 1e6*dA.Seconds()/float64(dSent), pss(pidsA), quiet, loaded, ms(calm.Max), ms(pressed.Max))
 	return nil
 }
 

@@ -140,6 +140,14 @@ func (l *loop) send(m *member, a *vrrp.Action) {
 	}
 }
 
+// keepPackets has the packets stay if those of the new configuration are the same:
+// a reload of thousands would build them all again, on the thread that sends.
+func (m *member) keepPackets(next *wire.Instance) {
+	if old := m.made.Params; old != nil && m.inst.TTL == next.TTL && old.SameAdverts(&next.Params) {
+		m.made.Params = &next.Params
+	}
+}
+
 // prepare builds the packets of an advert.
 func (l *loop) prepare(m *member, a *vrrp.Action) {
 	l.flush() // the old ones may be queued
@@ -159,10 +167,8 @@ func (l *loop) prepare(m *member, a *vrrp.Action) {
 
 // instanceOf finds the configured instance that params belong to.
 func (l *loop) instanceOf(p *vrrp.Params) *wire.Instance {
-	for i := range l.config.Instances {
-		if &l.config.Instances[i].Params == p {
-			return &l.config.Instances[i]
-		}
+	if inst := l.byParams[p]; inst != nil {
+		return inst
 	}
 	panic("elector: parameters of no instance")
 }
@@ -178,9 +184,9 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	for i := range c.Instances {
 		params[i] = &c.Instances[i].Params
 	}
-	byParams := make(map[*vrrp.Params]*wire.Instance, len(params))
+	l.byParams = make(map[*vrrp.Params]*wire.Instance, len(params))
 	for i, p := range params {
-		byParams[p] = &c.Instances[i]
+		l.byParams[p] = &c.Instances[i]
 	}
 	resume := l.resumed(now, c)
 	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby, Resume: resume})
@@ -195,8 +201,9 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 		if s.Gone {
 			continue // it keeps what it had
 		}
-		inst := byParams[l.router.Params(s.ID)]
+		inst := l.byParams[l.router.Params(s.ID)]
 		if m := l.members[s.ID]; m != nil {
+			m.keepPackets(inst)
 			m.inst = inst
 			kept[s.Name] = true
 			l.sched.Configure(now, uint32(s.ID), inst.Announce)

@@ -76,9 +76,11 @@ type loop struct {
 	onDone  func() // called when the planned leave is complete
 	guard   func([]acd.Address)
 
-	config  *wire.Config
-	members map[vrrp.ID]*member
-	byKey   map[netif.Key]vrrp.ID // who an address belongs to
+	config *wire.Config
+	// byParams are the instances of config by what the Router knows of them.
+	byParams map[*vrrp.Params]*wire.Instance
+	members  map[vrrp.ID]*member
+	byKey    map[netif.Key]vrrp.ID // who an address belongs to
 	// installing are instances whose addresses are not all in the kernel yet.
 	installing map[vrrp.ID]bool
 	links      map[int]string // names by index
