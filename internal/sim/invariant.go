@@ -114,7 +114,7 @@ var invariants = [...]Invariant{
 	InvStill: {
 		Name:   "still",
 		Rule:   "What does not concern the master changes no state anywhere: an advert lost, packets doubled or out of order, a backup that restarts, stalls, comes back or loses its link, a reload that changes nothing.",
-		Given:  "A single fault after a quiet time.",
+		Given:  "A single fault after a quiet time. A backup that starts anew knows its own interval only: not if the master is so much slower that this one ends first (RFC 9568, 5.2.7, says that it may).",
 		Source: "RFC 9568, 6.1 (three adverts may miss); keepalived.md 5.1, 5.2 (issues 754, 349)",
 	},
 	InvUnchanged: {

@@ -210,10 +210,31 @@ func (w *World) disturbance(rng *rand.Rand, s *seat) *Fault {
 	}
 	kind := [...]FaultKind{FaultPower, FaultKill, FaultLeave, FaultPort, FaultStall, FaultFreeze, FaultPause, FaultPause}[rng.IntN(8)]
 	length := w.within(i, 20*i)
-	if kind == FaultPause {
+	switch kind {
+	case FaultPause:
 		return &Fault{Kind: kind, Host: h.index, For: w.pauseLength(rng, h, s)}
+	case FaultPower, FaultKill, FaultLeave, FaultPort:
+		for _, s := range h.proc.seats {
+			if !w.hearsInTime(s) {
+				return nil
+			}
+		}
 	}
 	return &Fault{Kind: kind, Host: h.index, At: w.within(0, i), For: length}
+}
+
+// hearsInTime reports whether a backup that starts anew surely hears its master
+// before its timer ends. It has only its own interval then: a slower master it
+// may take for dead, which RFC 9568, 5.2.7, warns of.
+func (w *World) hearsInTime(s *seat) bool {
+	for _, m := range s.vr.seats {
+		if m.state == vrrp.Master && m != s {
+			// The clock of one may be fast and that of the other one slow.
+			next := m.p.Interval + m.p.Interval/500 + w.mon.slack(m.host.proc) + 2*w.bounds.Lateness + w.bounds.MaxDelay
+			return next < masterDown(s.p, s.priority, s.p.Interval)
+		}
+	}
+	return true
 }
 
 // crash kills the process of a master for so short a time that it must go on as
@@ -224,7 +245,7 @@ func (w *World) crash(rng *rand.Rand, h *Host) *Fault {
 		s := vr.seatOf(h)
 		switch {
 		case s == nil:
-		case s.standby || s.state != vrrp.Master && s.p.StartMaster || s.p.AwaitTracking:
+		case s.standby || s.state != vrrp.Master && (s.p.StartMaster || !w.hearsInTime(s)) || s.p.AwaitTracking:
 			return nil
 		case s.state == vrrp.Master:
 			end := s.sent + time.Duration(s.p.DownAdverts)*s.p.Interval - max(s.p.Interval/10, 10*time.Millisecond)
