@@ -20,6 +20,9 @@ type member struct {
 	// those that are, with how to announce them.
 	install   bool
 	installed map[netif.Key]arp.Target
+	// silent is set while they stay there for another master, or until it is clear
+	// that there is none: nothing of them is announced.
+	silent bool
 	// refused are routes and rules that should be in the kernel and are not; nil
 	// for none.
 	refused map[string]bool
@@ -87,13 +90,15 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			l.addrsDue = true
 			l.installing[a.ID] = true
 		case vrrp.Remove:
-			m.install = false
+			m.install, m.silent = false, false
 			l.addrsDue = true
 			l.sched.Stop(uint32(a.ID))
 			delete(l.installing, a.ID)
 		case vrrp.Linger:
+			m.silent = true
 			l.sched.Stop(uint32(a.ID))
 		case vrrp.Announce:
+			m.silent = false
 			l.announceInstalled(now, a.ID, m, arp.CauseMaster)
 		case vrrp.AnnounceAgain:
 			l.announceInstalled(now, a.ID, m, arp.CauseRefresh)
@@ -190,6 +195,7 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	}
 	resume := l.resumed(now, c)
 	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby, Resume: resume})
+	former := l.byKey
 	l.byKey = make(map[netif.Key]vrrp.ID)
 	for id, m := range l.members { // those that linger; the others overwrite them
 		for _, a := range m.inst.Addresses {
@@ -212,7 +218,9 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 			l.byKey[a.Key()] = s.ID
 		}
 	}
+	moved := l.takeMoved(former)
 	l.act(now, actions)
+	l.giveMoved(now, moved)
 	l.layoutMarks()
 	l.tellResumed(now, resume)
 	l.addrs.own(c)

@@ -425,7 +425,7 @@ func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 			}
 		case res.kind == addrInstalled:
 			m.installed[res.key] = res.target
-			if m.install && res.target.Link != 0 {
+			if m.install && !m.silent && res.target.Link != 0 {
 				fresh[id] = append(fresh[id], res.target)
 			}
 		case res.kind == addrRemoved:

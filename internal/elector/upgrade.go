@@ -219,7 +219,8 @@ func (l *loop) takeOver(h *handover) {
 	}
 	for i := range h.Router.Instances {
 		in, d := &h.Router.Instances[i], &h.Members[i]
-		m := &member{inst: d.Instance, install: d.Install, installed: map[netif.Key]arp.Target{}}
+		silent := in.LingerUntil != vrrp.Forever || in.State == vrrp.Master && in.Graced
+		m := &member{inst: d.Instance, install: d.Install, silent: silent, installed: map[netif.Key]arp.Target{}}
 		if m.inst == nil {
 			m.inst = configured[in.Params.Name]
 		}

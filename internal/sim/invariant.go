@@ -65,7 +65,7 @@ var invariants = [...]Invariant{
 	},
 	InvAddresses: {
 		Name:   "addresses",
-		Rule:   "The kernel of the master has every address of the instance, and that of no other router has any.",
+		Rule:   "The kernel of the master has every address of the instance, and the master knows it, and that of no other router has any.",
 		Given:  "Quiet. Kernels of killed processes are left out: nobody is there to clean up.",
 		Source: "RFC 9568, 6.4.2 (a backup MUST NOT accept packets) and 6.4.3; design.md 4",
 	},

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -339,6 +340,7 @@ func (p *process) reconfigure(config []*Instance) {
 	p.h.w.mon.before(p, ev)
 	actions := p.router.Step(now, ev)
 	p.h.w.mon.after(p, now, ev, actions)
+	former := p.owner
 	p.owner = make(map[netip.Addr]vrrp.ID)
 	snap := p.router.Snapshot(nil)
 	for _, s := range slices.Backward(snap) { // those that linger first: the others overwrite them
@@ -357,10 +359,46 @@ func (p *process) reconfigure(config []*Instance) {
 			p.owner[a] = s.ID
 		}
 	}
+	moved := p.takeMoved(former)
 	for i := range actions {
 		p.act(now, &actions[i])
 	}
+	p.giveMoved(now, moved)
 	p.addrsDue = true
+}
+
+// takeMoved ends what instances had of addresses that are another's now, or
+// nobody's, and returns those that are in the kernel.
+func (p *process) takeMoved(former map[netip.Addr]vrrp.ID) []arp.Target {
+	var moved []arp.Target
+	for _, addr := range slices.SortedFunc(maps.Keys(former), netip.Addr.Compare) {
+		id := former[addr]
+		m := p.members[id]
+		if now, ok := p.owner[addr]; m == nil || ok && now == id {
+			continue
+		}
+		p.sched.StopAddr(uint32(id), addr)
+		if t, ok := m.installed[addr]; ok {
+			delete(m.installed, addr)
+			moved = append(moved, t)
+		}
+	}
+	return moved
+}
+
+// giveMoved hands them to their new owners.
+func (p *process) giveMoved(now time.Duration, moved []arp.Target) {
+	for _, t := range moved {
+		id := p.owner[t.Addr]
+		m := p.members[id]
+		if m == nil || p.h.port(m.inst.Params.Link).index != t.Link {
+			continue // it has to be installed there first
+		}
+		m.installed[t.Addr] = t
+		if m.install && !m.lingers {
+			p.sched.Begin(now, uint32(id), arp.CauseAdded, m.inst.Announce, []arp.Target{t})
+		}
+	}
 }
 
 // shutdown is the planned leave.

@@ -12,6 +12,7 @@ import (
 func (m *monitor) announced(p *process, addr netip.Addr) {
 	s := p.seats[p.owner[addr]]
 	if s == nil {
+		m.fail(InvTransition, nil, "%s announces %v, which is none of its addresses", p.h.spec.Name, addr)
 		return
 	}
 	if s.lingers {
@@ -136,10 +137,13 @@ func (m *monitor) mixedGroup(s *seat) bool {
 
 // settledAddresses checks the kernels.
 func (m *monitor) settledAddresses(vr *virtualRouter, master *seat) {
-	inst := master.host.proc.members[master.id].inst
-	for _, a := range inst.addrs() {
+	member := master.host.proc.members[master.id]
+	for _, a := range member.inst.addrs() {
 		if !master.host.kernel.hasAddr(a) {
 			m.fail(InvAddresses, master, "the master lacks %v", a)
+		}
+		if _, ok := member.installed[a]; !ok {
+			m.fail(InvAddresses, master, "does not know that it has %v", a)
 		}
 		for _, s := range vr.seats {
 			if s != master && s.host.kernel.hasAddr(a) {
