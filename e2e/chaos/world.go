@@ -61,6 +61,11 @@ func (r *router) flag() string { return filepath.Join(r.dir, "fail") }
 // start starts the daemon, or a new main beside an elector that lives.
 func (r *router) start() (err error) {
 	if r.isKeepalived {
+		// It takes another program that has got a number of its pid files for itself.
+		stale, _ := filepath.Glob(filepath.Join(r.dir, "*.pid"))
+		for _, path := range stale {
+			_ = os.Remove(path)
+		}
 		r.keepalived, err = lab.StartKeepalived(r.ns, lab.KeepalivedOptions{Conf: r.conf(), Dir: r.dir, Terse: true})
 		return err
 	}

@@ -42,7 +42,13 @@ func (s *supervisor) upgrade(ctx context.Context, sess *session) (*session, erro
 	if err := sess.conn.SetDeadline(time.Now().Add(renewTimeout)); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
-	u := &wire.Upgrade{Executable: fmt.Sprintf("/proc/%d/exe", os.Getpid()), State: wire.StateVersion}
+	// The path, not /proc/PID/exe: the elector has fewer capabilities than main, so
+	// the kernel does not let it look there.
+	path, err := os.Executable()
+	if err != nil {
+		return sess, fmt.Errorf("upgrade: find own program: %w", err)
+	}
+	u := &wire.Upgrade{Executable: path, State: wire.StateVersion}
 	if err := sess.wire.Send(&wire.Message{Upgrade: u}); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
