@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hakeep/internal/lab"
+	"hakeep/lvs/ipvs"
 )
 
 // checking measures 10,000 TCP checks each second, of servers that answer and of
@@ -25,7 +26,7 @@ func checking(ctx context.Context, s settings) error {
 			return err
 		}
 	}
-	if _, err := os.Stat("/proc/net/ip_vs"); err != nil {
+	if !hasIPVS() {
 		fmt.Printf("\nkeepalived does not start its checkers here: this kernel has no IPVS, and without it they end at once.\n")
 		return nil
 	}
@@ -35,6 +36,16 @@ func checking(ctx context.Context, s settings) error {
 		}
 	}
 	return nil
+}
+
+// hasIPVS says whether the kernel has IPVS; it loads the module if it can.
+func hasIPVS() bool {
+	c, err := ipvs.Open()
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
 }
 
 // checksOf measures one program in a namespace of its own.

@@ -149,6 +149,7 @@ func virtualServerCases() []keywordCase {
 		head("ip_family", "fwmark = 7\nip_family = \"inet6\"\nlvs_method = \"TUN\"", func(v *VirtualServer) {
 			v.Name, v.Services = "fwmark:7/inet6", []VirtualService{{Mark: 7, Family: FamilyIPv6}}
 			v.Servers[0].Forward = Forward{Method: MethodTUN, Tunnel: TunnelIPIP, Checksum: ChecksumNone}
+			v.Servers[0].Addr = netip.MustParseAddrPort("10.0.0.11:0")
 		}),
 		head("protocol", "address = \"192.0.2.10:80\"\nprotocol = \"SCTP\"", func(v *VirtualServer) {
 			v.Name, v.Services[0].Protocol = "192.0.2.10:80/sctp", ProtocolSCTP

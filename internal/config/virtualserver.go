@@ -337,6 +337,9 @@ func (v *vsDraft) finishServers() {
 func (v *vsDraft) serverPort(b *block, key string, ap netip.AddrPort, f Forward) netip.AddrPort {
 	own := v.port()
 	switch {
+	case v.marks() && f.Method != MethodNAT && ap.Port() != 0: // as keepalived does
+		b.warnf(key, "%s has a port, but a firewall mark has none and with lvs_method %v packets arrive as they are, so only checks use it", ap, f.Method)
+		return netip.AddrPortFrom(ap.Addr(), 0)
 	case v.marks(): // they say nothing about ports
 		return ap
 	case f.Method != MethodNAT && ap.Port() != own && ap.Port() != 0:

@@ -59,7 +59,9 @@ func tables() []table {
 			virtual("192.0.2.10 81", "protocol TCP; lvs_sched rr; lvs_method TUN type gue port 6080 csum", two(81)) +
 			virtual("192.0.2.10 82", "protocol TCP; lvs_sched rr; lvs_method TUN type gre nocsum", two(82)), 6, 3},
 		{"firewall marks", virtual("fwmark 7", "lvs_sched sh; lvs_method NAT; sh-port; sh-fallback", two(8080)) +
-			virtual("fwmark 8", "ip_family inet6; lvs_sched mh; lvs_method DR", real("fd00::11", 80), real("fd00::12", 80)), 4, 2},
+			virtual("fwmark 8", "ip_family inet6; lvs_sched mh; lvs_method DR", real("fd00::11", 80), real("fd00::12", 80)) +
+			"virtual_server_group marks {\n    fwmark 10\n    fwmark 11\n}\n" +
+			virtual("group marks", "lvs_sched rr; lvs_method DR", two(80)), 8, 4},
 		{"IPv6", virtual("2001:db8::10 443", "protocol TCP; lvs_sched mh; lvs_method NAT; mh-port; mh-fallback; persistence_timeout 60; persistence_granularity 64",
 			real("fd00::11", 8443), real("fd00::12", 8443, "weight 7")), 2, 1},
 		{"one packet", virtual("192.0.2.10 53", "protocol UDP; lvs_sched rr; lvs_method NAT; ops; inhibit_on_failure", two(53)), 2, 1},

@@ -175,6 +175,7 @@ func TestConvertBalancingMessages(t *testing.T) {
 		{"no such group", strings.Replace(vs("", ""), "192.0.2.1 80", "group g", 1), 0, `names the group "g", which is not in this file, so it is left out`, 0},
 		{"group entry", strings.Replace(vs("", ""), "192.0.2.1 80", "group g", 1) + "virtual_server_group g {\n192.0.2.1/24 80\n192.0.2.1 80\n}\n", 0, "with more bits set than the length 24 says", 1},
 		{"other port with DR", strings.Replace(strings.Replace(vs("", ""), "192.0.2.1 80", "192.0.2.1 81", 1), "NAT", "DR", 1), 0, "has another port than the virtual server", 1},
+		{"port with a mark and DR", strings.Replace(strings.Replace(vs("", ""), "192.0.2.1 80", "fwmark 7", 1), "NAT", "DR", 1), 0, "has a port, but a firewall mark has none", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
