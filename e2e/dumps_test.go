@@ -17,6 +17,7 @@ import (
 	"hakeep/internal/daemon"
 	"hakeep/internal/lab"
 	"hakeep/internal/nstest"
+	hakeepstatus "hakeep/internal/status"
 )
 
 // dumpConf is a file for both that has something in most fields of a dump.
@@ -24,6 +25,7 @@ const dumpConf = `
 global_defs {
 ` + realtimePeer + `    script_user root
     vrrp_garp_master_refresh 60
+    vrrp_higher_prio_send_advert
 }
 vrrp_script chk {
     script "/bin/sh -c 'exit 0'"
@@ -141,6 +143,19 @@ func dumping(t *testing.T) (hk *lab.Hakeep, kd *lab.Keepalived) {
 			}
 		}
 	}
+	nstest.Eventually(t, patience, func() error { // one has duplicate address detection
+		text := cli(t, hk, 1, "status", "--json") // VI_F is in FAULT
+		doc := new(hakeepstatus.Document)
+		if err := json.Unmarshal([]byte(text), doc); err != nil {
+			return err
+		}
+		for _, in := range doc.Instances {
+			if len(in.Addresses.Missing) > 0 {
+				return fmt.Errorf("missing: %v", in.Addresses.Missing)
+			}
+		}
+		return nil
+	})
 	return hk, kd
 }
 

@@ -375,9 +375,7 @@ func TestReloadMoves(t *testing.T) {
 		}
 		return nil
 	})
-	if hasAddr(t, p.a, "192.0.2.10") {
-		t.Error("the address is still on the old interface")
-	}
+	awaitAddr(t, p.a, "192.0.2.10", false) // the old one lingers
 }
 
 func mastersAre(t *testing.T, h *lab.Hakeep, n int) error {
