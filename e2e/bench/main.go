@@ -2,7 +2,7 @@
 // network namespaces of its own, and prints tables. Machines are noisy: what
 // counts are medians and the ratio of the two.
 //
-//	go run ./e2e/bench                    everything, about seventeen minutes
+//	go run ./e2e/bench                    everything, about an hour and a half
 //	go run ./e2e/bench -only outage       one part: outage, planned, tcp, scale, lateness, many, scripts, addresses, killed, checks
 //	go run ./e2e/bench -quick             fewer runs and shorter ones
 package main
