@@ -83,7 +83,7 @@ func TestEverythingTogether(t *testing.T) {
 	put(t, flag, "")
 	specs := Specs{
 		Scripts: []Script{
-			{Name: "s", Command: sh(t, "test -e "+flag+" || { echo 'no flag' >&2; exit 3; }"), Interval: 50 * time.Millisecond, Fall: 2},
+			{Name: "s", Command: sh(t, "test -e "+flag+" || { echo 'no flag' >&2; exit 3; }"), Interval: 50 * time.Millisecond, Timeout: time.Minute, Fall: 2},
 			{Name: "hang", Command: sh(t, "trap '' TERM; while :; do sleep 1; done"), Interval: 200 * time.Millisecond},
 			{Name: "nobody", Command: script.Command{Argv: []string{"/bin/true"}, User: "no-such-user"}, Interval: 100 * time.Millisecond},
 		},
