@@ -17,9 +17,10 @@ type balancer struct {
 	// forward4 and forward6 say that packets are forwarded.
 	forward4, forward6 bool
 	// connections is how many the kernel can keep track of, 0 if that is not known;
-	// loose says that it takes up connections in the middle.
-	connections int
-	loose       bool
+	// loose says that it takes up connections in the middle, liberal that it lets
+	// those come back that went on elsewhere meanwhile.
+	connections    int
+	loose, liberal bool
 }
 
 // checkBalancing asks whether this host can balance what the configuration wants.
@@ -31,6 +32,8 @@ func checkBalancing(r *report, cfg *config.Config) {
 	}
 	b.forward4, b.forward6 = on("ipv4", "ip_forward"), on("ipv6", "conf", "all", "forwarding")
 	b.loose = on("netfilter", "nf_conntrack_tcp_loose")
+	liberal, err := sysctl("netfilter", "nf_conntrack_tcp_be_liberal")
+	b.liberal = err == nil && liberal != "0" // the kernel's default is 0
 	if v, err := sysctl("netfilter", "nf_conntrack_max"); err == nil {
 		b.connections, _ = strconv.Atoi(v)
 	}
@@ -115,6 +118,10 @@ func (b *balancer) tracking(r *report, cfg *config.Config) {
 	if !b.loose {
 		r.add(Warning, "conntrack", "net.netfilter.nf_conntrack_tcp_loose = 0: connections of %s do not survive a takeover, because this host does not take them up in the middle; set it to 1",
 			cfg.VirtualServers[hashes].Name)
+	}
+	if !b.liberal {
+		r.add(Warning, "conntrack", "net.netfilter.nf_conntrack_tcp_be_liberal = 0: connections of %s go over to another router, but do not come back to one that still remembers them; "+
+			"on both routers: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1", cfg.VirtualServers[hashes].Name)
 	}
 	if cfg.Global.LVS.Backend == config.BackendAuto && cfg.NeedsNFT() == "" { // else the configuration's own check says it
 		for _, n := range cfg.FailoverNotes() {

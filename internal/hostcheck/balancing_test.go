@@ -19,7 +19,7 @@ func TestBalancing(t *testing.T) {
 		again  = "[[virtual_server]]\naddress = \"192.0.2.11:80\"\nprotocol = \"TCP\"\nlvs_sched = \"rr\"\n[[virtual_server.real_server]]\naddress = \"10.0.0.11\"\n"
 		nft    = "[global_defs]\nlvs_backend = \"nftables\"\n"
 	)
-	fine := balancer{release: "6.1.0", ipvs: true, forward4: true, forward6: true, connections: 262144, loose: true}
+	fine := balancer{release: "6.1.0", ipvs: true, forward4: true, forward6: true, connections: 262144, loose: true, liberal: true}
 	with := func(change func(b *balancer)) balancer {
 		b := fine
 		change(&b)
@@ -58,6 +58,11 @@ func TestBalancing(t *testing.T) {
 		{"not loose", with(func(b *balancer) { b.loose = false }), nft + mh, []string{
 			"warning: conntrack: net.netfilter.nf_conntrack_tcp_loose = 0: connections of 192.0.2.10:80/tcp do not survive a takeover, because this host does not take them up in the middle; set it to 1",
 		}},
+		{"not liberal", with(func(b *balancer) { b.liberal = false }), nft + mh, []string{
+			"warning: conntrack: net.netfilter.nf_conntrack_tcp_be_liberal = 0: connections of 192.0.2.10:80/tcp go over to another router, but do not come back to one that still remembers them; " +
+				"on both routers: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1",
+		}},
+		{"not liberal, but nothing that would survive", with(func(b *balancer) { b.liberal = false }), nft + again, nil},
 		{"not loose, but nothing that would survive", with(func(b *balancer) { b.loose = false }), nft + again, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

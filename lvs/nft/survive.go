@@ -84,7 +84,7 @@ func Survival(services []lvs.Service, h Host) map[lvs.ID][]string {
 			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_loose is 0: a connection is not picked up in the middle")
 		}
 		if s.ID.Protocol == lvs.TCP && !h.Liberal {
-			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_be_liberal is 0: connections go over to another router, but not back to one that had them before")
+			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_be_liberal is 0: connections go over to another router, but not back to one that had them before; on both: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1")
 		}
 		for _, srv := range s.Servers {
 			if u := users[userKey(s.ID, srv.Endpoint)]; len(u) > 1 {
