@@ -14,6 +14,16 @@ import (
 // Status puts the state of everything together. An elector that does not
 // answer is part of it, not an error.
 func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
+	return d.document(ctx, true)
+}
+
+// health is the status without load balancing, which health is not judged by: to
+// read the counters of thousands of servers is work for the kernel.
+func (d *daemon) health(ctx context.Context) (*status.Document, error) {
+	return d.document(ctx, false)
+}
+
+func (d *daemon) document(ctx context.Context, balancing bool) (*status.Document, error) {
 	cur := d.current.Load()
 	in := &status.Input{
 		Config: cur.config, Starts: d.supervisor.starts.Load(),
@@ -47,8 +57,10 @@ func (d *daemon) Status(ctx context.Context) (*status.Document, error) {
 	if err := d.firewall.Stats().Err; err != nil {
 		in.Warnings = append(in.Warnings, "firewall rules are not in force: "+err.Error())
 	}
-	balancing, warnings := d.balancer.status(bounded)
-	in.Balancing, in.Warnings = balancing, append(in.Warnings, warnings...)
+	if balancing {
+		servers, warnings := d.balancer.status(bounded)
+		in.Balancing, in.Warnings = servers, append(in.Warnings, warnings...)
+	}
 	notified := d.notifier.Status()
 	in.Tracked, in.Parts, in.Notify = d.tracker.Snapshot(), d.tracker.Parts(), &notified
 	return status.Build(in), nil

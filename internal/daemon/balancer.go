@@ -70,6 +70,8 @@ type balancer struct {
 	wake     chan struct{} // room for one: services have changed
 	look     chan struct{} // room for one: local addresses may matter
 
+	counts counterCache
+
 	mu       sync.Mutex // guards what follows
 	cfg      *config.Config
 	pool     lvs.Pool

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hakeep/internal/config"
@@ -373,4 +374,39 @@ func TestForwardNumbersAgree(t *testing.T) {
 			t.Errorf("%+v is %+v, want %+v", c.in, got, c.want)
 		}
 	}
+}
+
+// TestCounterCache: counters that took long to read are not read again at once, those
+// that did not are, and an error is not remembered.
+func TestCounterCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counterCache
+		reads := 0
+		read := func(took time.Duration, err error) ([]lvs.ServiceCounters, error) {
+			return c.read(func() ([]lvs.ServiceCounters, error) {
+				reads++
+				time.Sleep(took)
+				return make([]lvs.ServiceCounters, reads), err
+			})
+		}
+		for _, s := range []struct {
+			pause, took time.Duration
+			err         error
+			reads       int
+		}{
+			{0, 0, nil, 1},
+			{time.Microsecond, 50 * time.Millisecond, nil, 2},
+			{449 * time.Millisecond, 0, nil, 2},
+			{time.Millisecond, time.Minute, nil, 3},
+			{999 * time.Millisecond, 0, nil, 3},
+			{time.Millisecond, time.Minute, errors.New("busy"), 4},
+			{0, 0, nil, 5},
+		} {
+			time.Sleep(s.pause)
+			got, err := read(s.took, s.err)
+			if !errors.Is(err, s.err) || reads != s.reads || err == nil && len(got) != reads {
+				t.Fatalf("%+v: %d reads, %d counters, %v", s, reads, len(got), err)
+			}
+		}
+	})
 }

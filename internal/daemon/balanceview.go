@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"hakeep/internal/config"
@@ -169,7 +170,7 @@ func (b *balancer) status(ctx context.Context) (*status.BalancingInput, []string
 		return in, nil
 	}
 	var warnings []string
-	counters, err := kernel.counters(ctx)
+	counters, err := b.counts.read(func() ([]lvs.ServiceCounters, error) { return kernel.counters(ctx) })
 	if err != nil {
 		warnings = append(warnings, "load balancing: "+err.Error())
 	}
@@ -185,6 +186,38 @@ func (b *balancer) status(ctx context.Context) (*status.BalancingInput, []string
 			kind, reason, kind))
 	}
 	return in, append(warnings, kernel.warnings()...)
+}
+
+// counterRest is how many times as long as reading the counters took they are told
+// again instead of being read, up to counterRestMax: the counters of thousands of
+// servers keep a processor busy inside the kernel, whoever asks how often.
+const (
+	counterRest    = 9
+	counterRestMax = time.Second
+)
+
+// counterCache is what was read last. The zero value is ready.
+type counterCache struct {
+	mu    sync.Mutex // held while the kernel is asked, guards what follows
+	last  []lvs.ServiceCounters
+	until time.Time
+}
+
+// read calls fn, unless it was called just before. Errors are not remembered.
+func (c *counterCache) read(fn func() ([]lvs.ServiceCounters, error)) ([]lvs.ServiceCounters, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	began := time.Now()
+	if began.Before(c.until) {
+		return c.last, nil
+	}
+	counters, err := fn()
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	c.last, c.until = counters, time.Now().Add(min(counterRest*took, counterRestMax))
+	return counters, nil
 }
 
 // usesTables reports whether two routers are meant to choose the same server.

@@ -319,7 +319,9 @@ func (d *daemon) tasks(ctx context.Context) (orderly bool, err error) {
 	g.Go(func() error { return d.notifier.Run(tasks) })
 	g.Go(func() error { return d.balancer.run(tasks) })
 	g.Go(func() error { return server.Run(tasks) })
-	g.Go(func() error { return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status), d.httpOutcome) })
+	g.Go(func() error {
+		return metrics.Follow(tasks, d.listen, metrics.Handler(d.Status, d.health), d.httpOutcome)
+	})
 	g.Go(func() error { return d.watchStandbys(tasks) })
 	g.Go(func() error { return d.writeDumps(tasks) })
 	g.Go(func() error { return d.watchPeers(tasks) })

@@ -22,8 +22,9 @@ const (
 	requestsAtOnce = 4
 )
 
-// Handler answers /metrics, /status, /healthz and /livez from the document
-// that get returns, which is called for every request, by several goroutines.
+// Handler answers /metrics and /status from the document that get returns, and
+// /healthz and /livez from that of health, which may lack load balancing. They are
+// called for every request, by several goroutines.
 //
 //   - /metrics: Prometheus' text format.
 //   - /status: the document as `hakeep status --json` prints it.
@@ -32,14 +33,14 @@ const (
 //   - /livez: 200 if the elector answers, whatever state the instances are in:
 //     a FAULT comes from the network, and a restart does not mend it.
 //
-// When get fails, all answer 503 with its error.
-func Handler(get func(context.Context) (*status.Document, error)) http.Handler {
-	h := &handler{get: get, table: sorted(families()), room: make(chan struct{}, requestsAtOnce)}
+// When they fail, the answer is 503 with the error.
+func Handler(get, health func(context.Context) (*status.Document, error)) http.Handler {
+	h := &handler{table: sorted(families()), room: make(chan struct{}, requestsAtOnce)}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", h.with(h.metrics))
-	mux.Handle("GET /status", h.with(h.status))
-	mux.Handle("GET /healthz", h.with(h.healthz))
-	mux.Handle("GET /livez", h.with(h.livez))
+	mux.Handle("GET /metrics", h.with(get, h.metrics))
+	mux.Handle("GET /status", h.with(get, h.status))
+	mux.Handle("GET /healthz", h.with(health, h.healthz))
+	mux.Handle("GET /livez", h.with(health, h.livez))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		text(w, http.StatusOK, "hakeep: /metrics /status /healthz /livez")
 	})
@@ -47,13 +48,12 @@ func Handler(get func(context.Context) (*status.Document, error)) http.Handler {
 }
 
 type handler struct {
-	get   func(context.Context) (*status.Document, error)
 	table []family
 	room  chan struct{} // one for each request that is being answered
 }
 
 // with asks for the document and hands it to answer.
-func (h *handler) with(answer func(http.ResponseWriter, *http.Request, *status.Document)) http.Handler {
+func (h *handler) with(get func(context.Context) (*status.Document, error), answer func(http.ResponseWriter, *http.Request, *status.Document)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case h.room <- struct{}{}:
@@ -65,7 +65,7 @@ func (h *handler) with(answer func(http.ResponseWriter, *http.Request, *status.D
 		}
 		ctx, cancel := context.WithTimeoutCause(r.Context(), documentTimeout, fmt.Errorf("not within %v", documentTimeout))
 		defer cancel()
-		d, err := h.get(ctx)
+		d, err := get(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				err = context.Cause(ctx)

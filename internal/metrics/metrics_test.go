@@ -171,7 +171,8 @@ func ask(t *testing.T, h http.Handler, method, path string) (int, string) {
 }
 
 func handlerOf(d *status.Document) http.Handler {
-	return Handler(func(context.Context) (*status.Document, error) { return d, nil })
+	get := func(context.Context) (*status.Document, error) { return d, nil }
+	return Handler(get, get)
 }
 
 func TestMetrics(t *testing.T) {
@@ -266,7 +267,8 @@ func TestHealth(t *testing.T) {
 	for range 9 {
 		crowd.Instances = append(crowd.Instances, crowd.Instances[2])
 	}
-	failing := Handler(func(context.Context) (*status.Document, error) { return nil, errors.New("stopping") })
+	get := func(context.Context) (*status.Document, error) { return nil, errors.New("stopping") }
+	failing := Handler(get, get)
 	const fault = `VI "odd" is in FAULT (interface-missing, no-primary-ip-address)`
 	for _, c := range []struct {
 		name, path string
@@ -308,16 +310,31 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// TestHealthIsCheap: probes are not answered from the whole document, which takes the
+// kernel work with thousands of servers.
+func TestHealthIsCheap(t *testing.T) {
+	t.Parallel()
+	h := Handler(func(context.Context) (*status.Document, error) {
+		return nil, errors.New("the whole document")
+	}, func(context.Context) (*status.Document, error) { return document(), nil })
+	for path, whole := range map[string]bool{"/metrics": true, "/status": true, "/healthz": false, "/livez": false} {
+		if _, body := ask(t, h, http.MethodGet, path); strings.Contains(body, "the whole document") != whole {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+}
+
 // TestBusy: while as many requests as are allowed are being answered, another
 // one is sent away at once.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
-	h := Handler(func(context.Context) (*status.Document, error) {
+	get := func(context.Context) (*status.Document, error) {
 		entered <- struct{}{}
 		<-leave
 		return document(), nil
-	})
+	}
+	h := Handler(get, get)
 	done := make(chan int)
 	for range requestsAtOnce {
 		go func() {

@@ -83,11 +83,12 @@ func TestServeEndsWithRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	addr := free(t)
 	entered := make(chan struct{}, 1)
-	h := Handler(func(ctx context.Context) (*status.Document, error) {
+	document := func(ctx context.Context) (*status.Document, error) {
 		entered <- struct{}{}
 		<-ctx.Done()
 		return nil, ctx.Err()
-	})
+	}
+	h := Handler(document, document)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- Serve(ctx, addr, h) }()
