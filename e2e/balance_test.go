@@ -253,6 +253,12 @@ protocol = "TCP"
 // balancing is what a daemon says of load balancing.
 func balancing(t *testing.T, h *lab.Hakeep) *schema.Balancing {
 	t.Helper()
+	return &statusOf(t, h).Balancing
+}
+
+// statusOf is a daemon's status.
+func statusOf(t *testing.T, h *lab.Hakeep) *schema.Document {
+	t.Helper()
 	out, errs, code, err := h.CLI(nstest.Context(t, patience), "status", "--json")
 	if err != nil || code > 1 {
 		t.Fatalf("status: exit code %d, %v, %s", code, err, errs)
@@ -261,7 +267,7 @@ func balancing(t *testing.T, h *lab.Hakeep) *schema.Balancing {
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
 		t.Fatal(err)
 	}
-	return &doc.Balancing
+	return &doc
 }
 
 // hand runs hakeep server.

@@ -11,6 +11,7 @@ import (
 
 	"hakeep/arp"
 	"hakeep/internal/acd"
+	"hakeep/internal/cpus"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
 	"hakeep/vrrp"
@@ -124,6 +125,9 @@ func (l *loop) run() error {
 	if l.rt.granted {
 		if err := setFIFO(priorityLoop); err != nil {
 			return fmt.Errorf("set priority of the advert thread: %w", err)
+		}
+		if err := cpus.Adverts(); err != nil { // a cgroup may have changed; adverts go on
+			l.log("warn", err.Error())
 		}
 	}
 	fds := []unix.PollFd{

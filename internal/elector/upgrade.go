@@ -2,6 +2,7 @@ package elector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hakeep/arp"
+	"hakeep/internal/cpus"
 	"hakeep/internal/netif"
 	"hakeep/internal/version"
 	"hakeep/internal/wire"
@@ -130,14 +132,14 @@ func (l *loop) upgrade(m upgradeMsg) error {
 	if l.rt.wanted {
 		env = append(env, stageVar+"=2", reasonVar+"="+l.rt.reason)
 	}
-	if l.rt.granted { // the new image's threads inherit this one's priority
-		if err := setFIFO(priorityRest); err != nil {
+	if l.rt.granted { // the new image's threads inherit this one's priority and CPUs
+		if err := errors.Join(setRR(priorityRest), cpus.Release()); err != nil {
 			return fmt.Errorf("set priority of the new image: %w", err)
 		}
 	}
 	err = syscall.Exec(m.executable, os.Args, env)
 	if l.rt.granted {
-		_ = setFIFO(priorityLoop) // as it was
+		_, _ = setFIFO(priorityLoop), cpus.Adverts() // as it was
 	}
 	_, _ = unix.FcntlInt(m.listener.Fd(), unix.F_SETFD, unix.FD_CLOEXEC)
 	return fmt.Errorf("execute %s: %w", m.executable, err)

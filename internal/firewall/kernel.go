@@ -14,6 +14,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"hakeep/internal/cpus"
 )
 
 // kernel is the nftables of this machine, or a fake of it.
@@ -126,6 +128,11 @@ func (n *netfilter) exchange(timeout time.Duration, fn func() error) error {
 	return err
 }
 
+// long is exchange for what may keep the kernel busy.
+func (n *netfilter) long(fn func() error) error {
+	return cpus.Work(func() error { return n.exchange(tableTimeout, fn) })
+}
+
 func (n *netfilter) drain() {
 	for range 1 << 16 {
 		if n.raw.SetReadDeadline(time.Now().Add(20*time.Millisecond)) != nil {
@@ -175,7 +182,7 @@ func (n *netfilter) read(part *scope) (t *table, gen uint32, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for range 8 {
-		err = n.exchange(tableTimeout, func() error {
+		err = n.long(func() error {
 			before, err := n.readGeneration()
 			if err != nil {
 				return err
@@ -401,7 +408,7 @@ func (n *netfilter) commit(ops []op) error {
 }
 
 func (n *netfilter) send(ops []op) error {
-	return n.exchange(tableTimeout, func() error {
+	return n.long(func() error {
 		msgs, err := n.transaction(ops)
 		if err != nil {
 			return err

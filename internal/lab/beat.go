@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hakeep/internal/cpus"
 )
 
 // Beat measures how punctual this machine is: a thread that does nothing but
@@ -58,13 +60,27 @@ const beatPriority = 50
 
 // StartBeat starts to wake up at each interval, which is a millisecond or more.
 func StartBeat(interval time.Duration) (*Beat, error) {
+	return startBeat(interval, func() error { return nil })
+}
+
+// StartAdvertBeat is [StartBeat] on the CPUs that electors send adverts from.
+func StartAdvertBeat(interval time.Duration) (*Beat, error) {
+	return startBeat(interval, cpus.Adverts)
+}
+
+func startBeat(interval time.Duration, bind func() error) (*Beat, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("make a timer: %w", err)
 	}
 	b := &Beat{stop: make(chan struct{}), done: make(chan BeatResult, 1)}
-	go b.run(fd, interval)
-	return b, nil
+	bound := make(chan error, 1)
+	go b.run(fd, interval, func() error {
+		err := bind()
+		bound <- err
+		return err
+	})
+	return b, <-bound
 }
 
 // Stop ends it.
@@ -73,9 +89,12 @@ func (b *Beat) Stop() BeatResult {
 	return <-b.done
 }
 
-func (b *Beat) run(fd int, interval time.Duration) {
+func (b *Beat) run(fd int, interval time.Duration, bind func() error) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with its priority
 	defer unix.Close(fd)
+	if bind() != nil {
+		return
+	}
 	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: beatPriority}
 	res := BeatResult{Realtime: unix.SchedSetAttr(0, attr, 0) == nil}
 	late := make([]time.Duration, 0, int(time.Minute/interval))
