@@ -55,18 +55,17 @@ func TestSpoofedAdverts(t *testing.T) {
 	p := newPair(t)
 	stranger := nstest.Host(t, "stranger")
 	nstest.Attach(t, p.lan, stranger, "eth0", "192.0.2.66/24")
-	a := nstest.Hakeep(t, p.a, fmt.Sprintf(spoofed, 150, 1, 2))
-	b := nstest.Hakeep(t, p.b, fmt.Sprintf(spoofed, 100, 2, 1))
-	for _, name := range []string{"V3", "V2", "UNI"} {
-		for _, r := range []struct {
-			h     *lab.Hakeep
-			state string
-		}{{a, "MASTER"}, {b, "BACKUP"}} {
-			if err := r.h.WaitState(nstest.Context(t, patience), name, r.state); err != nil {
+	await := func(h *lab.Hakeep, state string) {
+		for _, name := range []string{"V3", "V2", "UNI"} {
+			if err := h.WaitState(nstest.Context(t, patience), name, state); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+	a := nstest.Hakeep(t, p.a, fmt.Sprintf(spoofed, 150, 1, 2))
+	await(a, "MASTER") // so that b never is
+	b := nstest.Hakeep(t, p.b, fmt.Sprintf(spoofed, 100, 2, 1))
+	await(b, "BACKUP")
 	src, group := netip.MustParseAddr("192.0.2.66"), netip.MustParseAddr("224.0.0.18")
 	routerA, routerB := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	v3 := vrrp.Advert{Version: 3, VRID: 51, Priority: 254, Interval: 200 * time.Millisecond, Form: vrrp.ChecksumPseudo, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}}
