@@ -3,6 +3,7 @@
 package ipvs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -28,7 +29,7 @@ func large(weight int) []lvs.Service {
 	for i := range services {
 		s := &services[i]
 		s.ID = lvs.ID{Protocol: lvs.TCP, Addr: netip.AddrFrom4([4]byte{10, 200, byte(i >> 8), byte(i)}), Port: 80, Family: lvs.IPv4}
-		s.Attr.Scheduler = "wlc"
+		s.Attr.Scheduler = "wrr"
 		for number < largeServers*(i+1)/largeServices {
 			s.Servers = append(s.Servers, lvs.Server{
 				Endpoint: lvs.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 100, byte(number >> 8), byte(number)}), Port: 80},
@@ -103,53 +104,112 @@ func BenchmarkLarge(b *testing.B) {
 // ended.
 func BenchmarkLargeKeepalived(b *testing.B) {
 	ns := nstest.Enter(b)
-	c, err := ipvs.Open()
-	if err != nil {
-		b.Fatal(err)
+	t := openTable(b)
+	if t == nil {
+		b.Skip("keepalived needs IPVS, which this kernel lacks")
 	}
-	defer c.Close()
-	want := large(1)
-	lastID := want[largeServices-1].ID
-	await := func(count, weight int) {
-		b.Helper()
-		nstest.Eventually(b, 5*time.Minute, func() error {
-			got, err := c.Services(b.Context(), func(id lvs.ID) bool { return id == lastID })
-			if err != nil {
-				return err
-			}
-			if len(got) != 1 || len(got[0].Servers) != count {
-				return errors.New("not all there")
-			}
-			if w := got[0].Servers[count-1].Weight; w != weight {
-				return fmt.Errorf("weight %d", w)
-			}
-			return nil
-		})
-	}
-	count := len(want[largeServices-1].Servers)
 	for b.Loop() {
 		began := time.Now()
-		k := nstest.Keepalived(b, ns, conf(want), "--check")
-		await(count, 1)
+		k := nstest.Keepalived(b, ns, conf(large(1)), "--check")
+		t.await(b, 1)
 		b.ReportMetric(time.Since(began).Seconds(), "start-s")
 		began = time.Now()
 		if err := k.Reload(conf(large(2))); err != nil {
 			b.Fatal(err)
 		}
-		await(count, 2)
+		t.await(b, 2)
 		b.ReportMetric(time.Since(began).Seconds(), "reload-s")
+		t.stop(b, k)
+	}
+}
+
+// BenchmarkLargeHakeep is hakeep, the whole program, with the same file. Where the kernel
+// has no IPVS it balances by nftables.
+func BenchmarkLargeHakeep(b *testing.B) {
+	ns := nstest.Enter(b)
+	t := openTable(b)
+	for b.Loop() {
+		began := time.Now()
+		h := nstest.Hakeep(b, ns, conf(large(1)))
+		if _, err := h.WaitLog(nstest.Context(b, largePatience), "hakeep is ready"); err != nil {
+			b.Fatal(err)
+		}
+		t.await(b, 1)
+		b.ReportMetric(time.Since(began).Seconds(), "start-s")
+		if err := h.WriteConfig(conf(large(2))); err != nil {
+			b.Fatal(err)
+		}
 		began = time.Now()
-		if err := k.Stop(nstest.Context(b, 5*time.Minute)); err != nil {
-			b.Logf("stop: %v", err)
+		if _, text, code, err := h.CLI(nstest.Context(b, largePatience), "reload", "--runtime-dir", h.Dir()); err != nil || code != 0 {
+			b.Fatalf("hakeep reload: exit status %d, %v\n%s", code, err, text)
 		}
-		b.ReportMetric(time.Since(began).Seconds(), "stop-s")
-		rest, err := c.Services(b.Context(), all)
+		t.await(b, 2)
+		b.ReportMetric(time.Since(began).Seconds(), "reload-s")
+		t.stop(b, h)
+	}
+}
+
+// largePatience is how long a step may take.
+const largePatience = 5 * time.Minute
+
+// ipvsTable looks at the kernel's table. A nil one has nothing to look at.
+type ipvsTable struct {
+	*ipvs.Client
+	last    lvs.ID
+	servers int
+}
+
+// openTable opens the table of the namespace that the test is in, nil if the kernel
+// has none.
+func openTable(b *testing.B) *ipvsTable {
+	c, err := ipvs.Open()
+	if err != nil {
+		b.Log(err)
+		return nil
+	}
+	b.Cleanup(func() { _ = c.Close() })
+	last := large(1)[largeServices-1]
+	return &ipvsTable{c, last.ID, len(last.Servers)}
+}
+
+// await waits until the last server has a weight.
+func (t *ipvsTable) await(b *testing.B, weight int) {
+	b.Helper()
+	if t == nil {
+		return
+	}
+	nstest.Eventually(b, largePatience, func() error {
+		got, err := t.Services(b.Context(), func(id lvs.ID) bool { return id == t.last })
 		if err != nil {
-			b.Fatal(err)
+			return err
 		}
-		b.ReportMetric(float64(len(rest)), "left-over")
-		if err := c.Flush(b.Context()); err != nil {
-			b.Fatal(err)
+		if len(got) != 1 || len(got[0].Servers) != t.servers {
+			return errors.New("not all there")
 		}
+		if w := got[0].Servers[t.servers-1].Weight; w != weight {
+			return fmt.Errorf("weight %d", w)
+		}
+		return nil
+	})
+}
+
+// stop ends the program and clears away what it leaves.
+func (t *ipvsTable) stop(b *testing.B, p interface{ Stop(context.Context) error }) {
+	b.Helper()
+	began := time.Now()
+	if err := p.Stop(nstest.Context(b, largePatience)); err != nil {
+		b.Logf("stop: %v", err)
+	}
+	b.ReportMetric(time.Since(began).Seconds(), "stop-s")
+	if t == nil {
+		return
+	}
+	rest, err := t.Services(b.Context(), all)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(rest)), "left-over")
+	if err := t.Flush(b.Context()); err != nil {
+		b.Fatal(err)
 	}
 }

@@ -164,13 +164,13 @@ func (c *converter) drop(problems config.Problems, places []place, shown string)
 		switch {
 		case at.elem != nil:
 			at.elem.dropped = true
-			if at.ent.values() == 0 && identifies(at.ent.key) {
+			if at.ent.empty() && identifies(at.ent.key) {
 				lose(kind, pos, p.Key, "%s; the whole block is left out", p.Message)
 				c.removeSection(at.sec)
 				continue
 			}
 			lose(kind, pos, p.Key, "%s; this is left out", p.Message)
-			if at.ent.values() == 0 {
+			if at.ent.empty() {
 				c.removeEntry(at.ent)
 			}
 		case at.ent != nil && !identifies(at.ent.key):

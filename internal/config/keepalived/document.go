@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hakeep/internal/config"
@@ -180,15 +181,15 @@ func (e *entry) plain() bool {
 	return true
 }
 
-// values counts the elements of a list that are not dropped.
-func (e *entry) values() int {
-	n := 0
-	for _, el := range e.elems {
+// empty reports whether no value is left. They are left out from the first to the
+// last, so that one is found soonest at the end.
+func (e *entry) empty() bool {
+	for _, el := range slices.Backward(e.elems) {
 		if !el.dropped && el.value != "" {
-			n++
+			return false
 		}
 	}
-	return n
+	return true
 }
 
 func trailing(comment string) string {

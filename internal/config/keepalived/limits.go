@@ -7,14 +7,16 @@ const (
 	// maxLine is keepalived's limit for a line after definitions are put in.
 	maxLine = 1024
 	// maxText bounds all the files together.
-	maxText = 8 << 20
+	maxText = 16 << 20
 	// maxFiles bounds how many files are read, each time counted.
 	maxFiles = 1000
-	// maxLines bounds the lines that are read, those of definitions and
-	// repetitions each time.
-	maxLines = 60_000
+	// maxLines bounds the lines of files that are read, each time counted. The
+	// largest known table of services has 37,205 servers, each of about 8 lines.
+	maxLines = 600_000
+	// maxMade bounds the lines that definitions and repetitions make.
+	maxMade = 60_000
 	// maxExpanded bounds the text of these lines.
-	maxExpanded = 8 << 20
+	maxExpanded = 16 << 20
 	// maxDepth bounds the nesting of files, definitions and repetitions.
 	maxDepth = 32
 	// maxBlocks bounds the nesting of blocks.

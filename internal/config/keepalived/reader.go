@@ -61,10 +61,10 @@ type reader struct {
 	frames []frame
 	defs   map[string]definition
 
-	lines, bytes, text, files int
-	stopped                   bool
-	instance                  string
-	random                    uint32
+	lines, made, bytes, text, files int
+	stopped                         bool
+	instance                        string
+	random                          uint32
 }
 
 func newReader(o Options, is *issues) *reader {
@@ -129,16 +129,15 @@ func (r *reader) raw() (line, bool) {
 			r.frames = r.frames[:len(r.frames)-1]
 			continue
 		}
-		r.lines++
-		if r.bytes += len(l.text); r.lines > maxLines || r.bytes > maxExpanded {
-			r.stop(l.pos, "more than %d lines or %d MiB after definitions and repetitions are put in; this is not read further", maxLines, maxExpanded>>20)
+		_, file := top.(*fileFrame)
+		if !r.count(l, file) {
 			return line{}, false
 		}
 		if strings.IndexByte(l.text, 0) >= 0 {
 			r.add(Lost, l.pos, "", "a NUL character; the line is left out")
 			continue
 		}
-		if _, file := top.(*fileFrame); file {
+		if file {
 			whole := strings.TrimRight(l.text, blanks)
 			l.text, l.comment = cutComment(whole)
 			l.text, l.more = strings.CutSuffix(l.text, `\`)
@@ -150,6 +149,21 @@ func (r *reader) raw() (line, bool) {
 		return l, true
 	}
 	return line{}, false
+}
+
+// count sees to it that there are not too many lines.
+func (r *reader) count(l line, file bool) bool {
+	r.bytes += len(l.text)
+	if file {
+		r.lines++
+	} else {
+		r.made++
+	}
+	if r.lines <= maxLines && r.made <= maxMade && r.bytes <= maxExpanded {
+		return true
+	}
+	r.stop(l.pos, "more than %d lines, %d lines of definitions and repetitions, or %d MiB of both; this is not read further", maxLines, maxMade, maxExpanded>>20)
+	return false
 }
 
 const blanks = " \t\f\r\v"

@@ -112,7 +112,7 @@ func TestBadLines(t *testing.T) {
 		{"doubling definition", "$A=${B}${B}\n$B=${A}${A}\n$A\n", "put in too often", Broken},
 		{"definition of itself in lines", "$A= \\\n x \\\n$A\n$A\n", "too often", Broken},
 		{"huge sequence", "~SEQ(A,1,1000000000) a\n", "these are 1000000000 lines", Lost},
-		{"nested sequences", "~SEQ(A,1,1000) ~SEQ(B,1,1000) ~SEQ(C,1,1000) a\n", "more than 60000 lines", Broken},
+		{"nested sequences", "~SEQ(A,1,1000) ~SEQ(B,1,1000) ~SEQ(C,1,1000) a\n", "60000 lines of definitions and repetitions", Broken},
 		{"endless sequence", "~SEQ(A,1,0,5) a\n", "it never ends", Lost},
 		{"wrong way", "~SEQ(A,5,1,1) a\n", "it never ends", Lost},
 		{"no number", "~SEQ(A,b) a\n", `"b" is not a number`, Lost},

@@ -158,8 +158,8 @@ func sequence(args string, hex bool) (repetition, string) {
 		return repetition{}, "it never ends"
 	}
 	count := (end-start)/step + 1
-	if count > maxLines {
-		return repetition{}, "these are " + strconv.FormatInt(count, 10) + " lines; at most " + strconv.Itoa(maxLines)
+	if count > maxMade {
+		return repetition{}, "these are " + strconv.FormatInt(count, 10) + " lines; at most " + strconv.Itoa(maxMade)
 	}
 	base := 10
 	if hex {

@@ -87,7 +87,7 @@ func (c *converter) present(s *section, list string, names map[string]Pos) {
 			c.add(Changed, el.pos, s.join(list), "%s comes later in the file, so keepalived does not find it here; hakeep does", quote(name))
 		}
 	}
-	if e.values() == 0 {
+	if e.empty() {
 		c.removeEntry(e)
 	}
 }
@@ -142,7 +142,7 @@ func (c *converter) oneFamily(s *section, e *entry, v6 bool) bool {
 			c.add(Changed, el.pos, s.join(e.key), "%s is not of the family of the instance and is left out, as keepalived does", quote(el.text))
 		}
 	}
-	if e.values() == 0 {
+	if e.empty() {
 		c.removeEntry(e)
 	}
 	return v6
