@@ -85,12 +85,12 @@ func newFirewall(o Options, k kernel) *Firewall {
 // After an error the former rules may still be in force; Run tries again. The
 // error of wrong rules (two sets of one name) leaves everything as it was.
 func (f *Firewall) Set(r Rules) error {
-	wanted, err := build(r)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	wanted, err := buildAfter(r, f.wanted)
 	if err != nil {
 		return fmt.Errorf("set firewall rules: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.known && f.verified && wanted.equal(f.wanted) {
 		return nil
 	}

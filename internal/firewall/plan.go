@@ -181,6 +181,9 @@ func planRefine(actual, wanted *table) []op {
 // diffElements returns what to delete and to add. A key that maps to another
 // value is in both: the kernel does not overwrite (EEXIST).
 func diffElements(actual, wanted *setState) (gone, added []nftables.SetElement) {
+	if actual == wanted {
+		return nil, nil
+	}
 	for id, e := range actual.elems {
 		if w, ok := wanted.elems[id]; !ok || !sameValue(e, w) {
 			gone = append(gone, e)

@@ -258,3 +258,47 @@ func TestTableName(t *testing.T) {
 		t.Errorf("got length %d, want %d", got, maxName)
 	}
 }
+
+// TestBuildAfter: what was wanted before saves work and decides nothing.
+func TestBuildAfter(t *testing.T) {
+	with := func(change func(c *Contribution)) Rules {
+		c := balancer("lb", 1, 2, 3)
+		if change != nil {
+			change(&c)
+		}
+		return Rules{NoAccept: addrs("192.0.2.1", "2001:db8::1"), Contributions: []Contribution{c}}
+	}
+	from, err := build(with(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		change func(*Contribution)
+		same   bool // the set lb_slots is the same as before
+	}{
+		"nothing":        {nil, true},
+		"another set":    {func(c *Contribution) { *c = retarget(*c) }, true},
+		"a value":        {func(c *Contribution) { c.Sets[0].Elements[1].Val = []byte{10, 0, 0, 9} }, false},
+		"a key":          {func(c *Contribution) { c.Sets[0].Elements[1].Key = []byte{9, 0, 0, 0} }, false},
+		"one less":       {func(c *Contribution) { c.Sets[0].Elements = c.Sets[0].Elements[:2] }, false},
+		"a range's end":  {func(c *Contribution) { c.Sets[0].Elements[2].IntervalEnd = true }, false},
+		"its size":       {func(c *Contribution) { c.Sets[0].Size = 7 }, false},
+		"its counters":   {func(c *Contribution) { c.Sets[0].Counter = true }, false},
+		"its byte order": {func(c *Contribution) { c.Sets[0].HostOrder = true }, false},
+		"another key":    {func(c *Contribution) { c.Sets[0].Key = nftables.TypeInteger }, false},
+		"set twice":      {func(c *Contribution) { c.Sets = append(c.Sets, c.Sets[0]) }, true},
+	} {
+		want, errWant := build(with(tc.change))
+		got, err := buildAfter(with(tc.change), from)
+		if (err != nil) != (errWant != nil) || err == nil && (!got.equal(want) || !want.equal(got)) {
+			t.Errorf("%s: %+v, %v; want %+v, %v", name, got, err, want, errWant)
+			continue
+		}
+		if err == nil && (got.sets["lb_slots"] == from.sets["lb_slots"]) != tc.same {
+			t.Errorf("%s: the set is the same: %v", name, !tc.same)
+		}
+		if err == nil && fmt.Sprint(plan(from, got)) != fmt.Sprint(plan(from, want)) {
+			t.Errorf("%s: %v, want %v", name, plan(from, got), plan(from, want))
+		}
+	}
+}

@@ -38,7 +38,8 @@ type Rules struct {
 // Contribution is what another part of the daemon keeps in the table. The
 // names of all sets and chains of a table differ, and "input" and "output"
 // and names that begin with "no_accept" are taken. A later Rules with the same
-// chains and other elements changes the elements only.
+// chains and other elements changes the elements only. What is given to [Firewall.Set]
+// is kept to be compared with the next: it must not be changed afterwards.
 type Contribution struct {
 	Sets   []Set
 	Chains []Chain

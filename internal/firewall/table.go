@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/google/nftables"
@@ -22,10 +23,13 @@ type table struct {
 	foreign string
 }
 
-// setState is a set and its elements by identity.
+// setState is a set and its elements by identity. One that is wanted again is the
+// same one: it is not changed once it is made.
 type setState struct {
 	def   Set // without elements
 	elems map[string]nftables.SetElement
+	// listed are the elements as they were given, nil if the set was read.
+	listed []nftables.SetElement
 }
 
 // chainState is a chain and its rules. Rules are compared by their tags: the
@@ -37,7 +41,11 @@ type chainState struct {
 }
 
 // build turns rules into the wanted table, nil if nothing is wanted.
-func build(r Rules) (*table, error) {
+func build(r Rules) (*table, error) { return buildAfter(r, nil) }
+
+// buildAfter is build that takes sets which are as they were from the table that was
+// wanted before, which may be nil: of 37,205 servers most are.
+func buildAfter(r Rules, before *table) (*table, error) {
 	own, err := noAccept(r)
 	if err != nil {
 		return nil, err
@@ -45,6 +53,10 @@ func build(r Rules) (*table, error) {
 	t := &table{sets: map[string]*setState{}, chains: map[string]*chainState{}}
 	for _, c := range append([]Contribution{own}, r.Contributions...) {
 		for _, s := range c.Sets {
+			if before != nil && t.sets[s.Name] == nil && before.sets[s.Name].is(&s) {
+				t.sets[s.Name] = before.sets[s.Name]
+				continue
+			}
 			if err := t.addSet(s); err != nil {
 				return nil, err
 			}
@@ -68,7 +80,7 @@ func (t *table) addSet(s Set) error {
 	if s.Dynamic && (s.Size == 0 || len(s.Elements) > 0) {
 		return fmt.Errorf("set %q: a dynamic set has a size, and no elements", s.Name)
 	}
-	st := &setState{def: s, elems: make(map[string]nftables.SetElement, len(s.Elements))}
+	st := &setState{def: s, elems: make(map[string]nftables.SetElement, len(s.Elements)), listed: s.Elements}
 	st.def.Elements = nil
 	for _, e := range s.Elements {
 		id := elementID(e)
@@ -170,7 +182,28 @@ func (t *table) lacksElements(o *table) bool {
 	return missing > 0
 }
 
+// is reports whether the state was made from such a set, with its elements in the
+// same order.
+func (s *setState) is(o *Set) bool {
+	if s == nil {
+		return false
+	}
+	return reflect.DeepEqual(s.def, withoutElements(*o)) && slices.EqualFunc(s.listed, o.Elements, sameElement)
+}
+
+func withoutElements(s Set) Set {
+	s.Elements = nil
+	return s
+}
+
+func sameElement(a, b nftables.SetElement) bool {
+	return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.KeyEnd, b.KeyEnd) && a.IntervalEnd == b.IntervalEnd && sameValue(a, b)
+}
+
 func (s *setState) equal(o *setState) bool {
+	if s == o {
+		return true
+	}
 	return s.sameDefinition(o) && maps.EqualFunc(s.elems, o.elems, sameValue)
 }
 
