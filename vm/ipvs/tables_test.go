@@ -87,11 +87,11 @@ func newServersHost(t *testing.T, name string) *serversHost {
 	t.Helper()
 	h := &serversHost{Namespace: nstest.Host(t, name)}
 	for _, addr := range []string{"10.0.0.11", "fd00::11", "10.0.0.12", "10.0.0.13", "fd00::12"} {
-		bits := "/32"
+		add := []string{"addr", "add", addr, "dev", "lo"}
 		if strings.Contains(addr, ":") {
-			bits = "/128"
+			add = append(add, "nodad") // else it cannot be listened on for a moment
 		}
-		nstest.Run(t, h.Namespace, "ip", "addr", "add", addr+bits, "dev", "lo")
+		nstest.Run(t, h.Namespace, "ip", add...)
 		var l net.Listener
 		err := h.Do(func() (err error) {
 			l, err = net.Listen("tcp", net.JoinHostPort(addr, "8080"))
