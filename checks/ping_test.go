@@ -128,7 +128,7 @@ func pingIn(t *testing.T, ns *lab.Namespace, target Ping, p *Pinger, timeout tim
 
 func testPing(t *testing.T, here *lab.Namespace, p *Pinger, linkLocal string) {
 	t.Helper()
-	const limit = 300 * time.Millisecond
+	const limit = time.Second
 	for _, c := range []struct {
 		name   string
 		target Ping
