@@ -214,7 +214,7 @@ func unmark(l *line) {
 }
 
 func plainMarks(s string) string {
-	return strings.NewReplacer(markHash, "#", markBang, "!").Replace(s)
+	return strings.ReplaceAll(strings.ReplaceAll(s, markHash, "#"), markBang, "!")
 }
 
 // nextRandom returns a number for _RANDOM [MIN [MAX]]. It is the same at every
