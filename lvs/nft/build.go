@@ -117,6 +117,10 @@ func (b *builder) build(fams [2]*family) {
 		Hook: *nftables.ChainHookPostrouting, Priority: *nftables.ChainPriorityNATSource + 1,
 		Rules: []firewall.Rule{rule("not balanced", status(statusDNAT|statusSNAT, false), exprs{&expr.Verdict{Kind: expr.VerdictAccept}})},
 	}
+	elsewhere := firewall.Chain{
+		Name: "lb_elsewhere", Type: nftables.ChainTypeFilter,
+		Hook: *nftables.ChainHookPrerouting, Priority: *nftables.ChainPriorityRaw,
+	}
 	for _, fam := range fams {
 		mine := slices.Collect(func(yield func(*service) bool) {
 			for _, s := range b.services {
@@ -129,6 +133,7 @@ func (b *builder) build(fams [2]*family) {
 			continue
 		}
 		dispatch.Rules = append(dispatch.Rules, b.dispatch(fam, mine))
+		elsewhere.Rules = append(elsewhere.Rules, b.elsewhere(fam, mine))
 		refuse.Rules = append(refuse.Rules, b.refuse(fam, mine)...)
 		post.Rules = append(post.Rules, b.countConnections(fam)...)
 		post.Rules = append(post.Rules, b.masquerade(fam, mine)...)
@@ -147,6 +152,7 @@ func (b *builder) build(fams [2]*family) {
 		})
 	}
 	b.chain(dispatch)
+	b.chain(elsewhere)
 	b.chain(post)
 	b.chain(count)
 	if len(refuse.Rules) > 0 {
@@ -193,6 +199,29 @@ func (b *builder) dispatch(f *family, services []*service) firewall.Rule {
 	}
 	b.set(set)
 	return rule("service", f.match(), f.loadService(false), exprs{verdictMap(set.Name)})
+}
+
+// elsewhere keeps connection tracking from a client's first packet to a service whose
+// address is on another router, which it is forwarded to. What connection tracking
+// has seen once is not balanced later: if the address came here before the client
+// repeated its SYN, the kernel would refuse the connection, since nobody listens.
+func (b *builder) elsewhere(f *family, services []*service) firewall.Rule {
+	set := firewall.Set{Name: "lb_elsewhere" + f.suffix, Key: f.serviceType(), Concat: true}
+	for _, s := range services {
+		set.Elements = append(set.Elements, nftables.SetElement{Key: serviceKey(s.ID.Addr, s.ID.Protocol, s.ID.Port)})
+	}
+	b.set(set)
+	begins := exprs{
+		&expr.Payload{DestRegister: r0, Base: expr.PayloadBaseTransportHeader, Offset: tcpFlagsOffset, Len: 1},
+		&expr.Bitwise{SourceRegister: r0, DestRegister: r0, Len: 1, Mask: []byte{tcpSYN | tcpRST | tcpACK}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: r0, Data: []byte{tcpSYN}},
+	}
+	notHere := exprs{
+		&expr.Fib{Register: r0, FlagDADDR: true, ResultADDRTYPE: true},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: r0, Data: hostKey(unix.RTN_LOCAL)},
+		&expr.Notrack{},
+	}
+	return rule("address of another host", f.match(), protocol(lvs.TCP, expr.CmpOpEq), begins, f.loadService(false), exprs{inSet(set.Name)}, notHere)
 }
 
 // refusePriority is before the chains of no_accept and of priority filter: the

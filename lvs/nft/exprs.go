@@ -25,8 +25,8 @@ const (
 	statusSNAT = 1 << 4 // IPS_SRC_NAT, uapi/linux/netfilter/nf_conntrack_common.h
 	statusDNAT = 1 << 5 // IPS_DST_NAT
 
-	tcpFlagsOffset = 13
-	tcpSYN, tcpRST = 0x02, 0x04 // RFC 9293, 3.1
+	tcpFlagsOffset         = 13
+	tcpSYN, tcpRST, tcpACK = 0x02, 0x04, 0x10 // RFC 9293, 3.1
 )
 
 // family is what differs between IPv4 and IPv6.
