@@ -30,7 +30,7 @@ sockets() {
 # IPVS: the back end and the kernel's table; then connections through a director, and
 # hakeep's table beside keepalived's.
 table() {
-	go test -count=1 -exec "$PWD/vm/run.sh" ./lvs/ipvs/ -rapid.checks=30
+	go test -count=1 -tags vm -exec "$PWD/vm/run.sh" ./lvs/ipvs/ -rapid.checks=30
 }
 balance() {
 	ADD="$bin:/job/hakeep" HAKEEP_BIN=/job/hakeep go test -count=1 -tags vm -parallel 5 -exec "$PWD/vm/run.sh" ./vm/ipvs/ "$@"

@@ -27,8 +27,8 @@ func open(t *testing.T) *Client {
 	t.Helper()
 	nstest.Enter(t)
 	c, err := Open()
-	if errors.Is(err, ErrUnavailable) {
-		nstest.SkipOrFail(t, "%v", err)
+	if errors.Is(err, ErrUnavailable) && !required {
+		t.Skipf("make test-vm runs this: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,6 @@
+//go:build !vm
+
+package ipvs
+
+// required: on any other machine the kernel may do without.
+const required = false
