@@ -59,6 +59,10 @@ func newSite(t *testing.T, servers int) *site {
 		if err := ns.Sysctl("net.ipv4.ip_forward", "1"); err != nil {
 			t.Fatal(err)
 		}
+		// Connections come back to a router that had them before only with it.
+		if err := ns.Sysctl("net.netfilter.nf_conntrack_tcp_be_liberal", "1"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range servers {
 		srv := &server{n: i + 1, ns: nstest.Host(t, fmt.Sprint("s", i+1)), conns: map[net.Conn]bool{}}
