@@ -43,6 +43,8 @@ func TestHealDoubleMaster(t *testing.T) {
 				}
 				return nil
 			})
+			capture := nstest.Capture(t, p.client, "eth0", lab.FilterVRRP)
+			awaitAdverts(t, capture, "192.0.2.1", 15) // another master is told of a second after a take-over
 			if err := p.portB.Cut(); err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +61,6 @@ func TestHealDoubleMaster(t *testing.T) {
 					return nil
 				})
 			}
-			capture := nstest.Capture(t, p.client, "eth0", lab.FilterVRRP)
 			awaitAdverts(t, capture, "192.0.2.1", 25) // longer than it waits for quiet
 			want := 1
 			if c.heals {
