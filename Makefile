@@ -41,8 +41,8 @@ race:
 e2e: build
 	$(GO) test -count=1 -p 1 -timeout 20m $(E2E)
 
-# test-vm runs what needs another kernel or systemd, in an emulated machine (4 minutes
-# or, on a machine busy with other work, more than 11; the image in cache/ has 115 MB).
+# test-vm runs what needs another kernel or systemd, in an emulated machine (6
+# minutes; beside much other work twice that, and tests of times may fail; the image in cache/ has 115 MB).
 test-vm: build
 	./packaging/test-vm-deps.sh
 	./vm/build.sh
