@@ -171,7 +171,7 @@ type RealServer struct {
 
 // VirtualServer is a virtual server as the operator configured it.
 type VirtualServer struct {
-	// Name is unique: ADDR:PORT/tcp, fwmark:N, group:NAME.
+	// Name is unique: ADDR:PORT/tcp, fwmark:N, group:NAME/tcp.
 	Name string
 	// IDs has one entry, or all of a group.
 	IDs  []ID
