@@ -60,22 +60,50 @@ const beatPriority = 50
 
 // StartBeat starts to wake up at each interval, which is a millisecond or more.
 func StartBeat(interval time.Duration) (*Beat, error) {
-	return startBeat(interval, func() error { return nil })
+	return startBeat(interval, beatPriority, func() error { return nil })
+}
+
+// StartBeats starts one on each CPU that this program may use, above the priority of
+// electors: they are late only where the machine is.
+func StartBeats(interval time.Duration) ([]*Beat, error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return nil, fmt.Errorf("read the CPUs of a thread: %w", err)
+	}
+	var beats []*Beat
+	for cpu := range len(all) * 64 {
+		if !all.IsSet(cpu) {
+			continue
+		}
+		b, err := startBeat(interval, beatPriority+1, func() error {
+			var one unix.CPUSet
+			one.Set(cpu)
+			return unix.SchedSetaffinity(0, &one)
+		})
+		if err != nil {
+			for _, b := range beats {
+				b.Stop()
+			}
+			return nil, fmt.Errorf("keep a thread on CPU %d: %w", cpu, err)
+		}
+		beats = append(beats, b)
+	}
+	return beats, nil
 }
 
 // StartAdvertBeat is [StartBeat] on the CPUs that electors send adverts from.
 func StartAdvertBeat(interval time.Duration) (*Beat, error) {
-	return startBeat(interval, cpus.Adverts)
+	return startBeat(interval, beatPriority, cpus.Adverts)
 }
 
-func startBeat(interval time.Duration, bind func() error) (*Beat, error) {
+func startBeat(interval time.Duration, priority uint32, bind func() error) (*Beat, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("make a timer: %w", err)
 	}
 	b := &Beat{stop: make(chan struct{}), done: make(chan BeatResult, 1)}
 	bound := make(chan error, 1)
-	go b.run(fd, interval, func() error {
+	go b.run(fd, interval, priority, func() error {
 		err := bind()
 		bound <- err
 		return err
@@ -89,13 +117,13 @@ func (b *Beat) Stop() BeatResult {
 	return <-b.done
 }
 
-func (b *Beat) run(fd int, interval time.Duration, bind func() error) {
+func (b *Beat) run(fd int, interval time.Duration, priority uint32, bind func() error) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with its priority
 	defer unix.Close(fd)
 	if bind() != nil {
 		return
 	}
-	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: beatPriority}
+	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: priority}
 	res := BeatResult{Realtime: unix.SchedSetAttr(0, attr, 0) == nil}
 	late := make([]time.Duration, 0, int(time.Minute/interval))
 	var now unix.Timespec

@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/status", "internal/nstest", "internal/hostcheck", "lvs/nft", "lvs/ipvs"},
 	{"internal/control", "internal/metrics"},
 	{"internal/elector", "internal/daemon"},
-	{"internal/demo", "internal/bench", "internal/sim/proof"},
+	{"internal/demo", "internal/bench", "internal/sim/proof", "internal/steady"},
 	{"cmd/hakeep", "e2e"},
 }
 
