@@ -187,8 +187,9 @@ func skipped(p config.Problem) bool {
 func (c *converter) settleBalancing() {
 	c.dropEmpty()
 	groups := c.names(config.BlockVSGroup)
+	serve := c.above(config.BlockRS)
 	for _, s := range c.sections(config.BlockVS) {
-		if !slices.ContainsFunc(c.doc.sections, func(r *section) bool { return r.above == s && r.block == config.BlockRS && !r.gone() }) {
+		if !serve[s] {
 			c.add(Changed, s.pos, s.path, "has no real_server, so it is left out, as keepalived does")
 			c.removeSection(s)
 			continue
@@ -219,12 +220,13 @@ func (c *converter) written(s *section, key, value string, when bool) {
 
 // dropEmpty leaves out checkers and groups that lack what makes them.
 func (c *converter) dropEmpty() {
+	get := c.above(config.BlockURL)
 	for _, s := range slices.Clone(c.doc.sections) {
 		why := ""
 		switch {
 		case s.gone():
 		case s.block == config.BlockHTTPGet || s.block == config.BlockSSLGet:
-			if !slices.ContainsFunc(c.doc.sections, func(u *section) bool { return u.above == s && !u.gone() }) {
+			if !get[s] {
 				why = "has no url"
 			}
 		case s.block == config.BlockMiscCheck && s.find("misc_path") == nil:
@@ -239,6 +241,15 @@ func (c *converter) dropEmpty() {
 			c.removeSection(s)
 		}
 	}
+}
+
+// above returns the sections that have one of a kind in them.
+func (c *converter) above(b config.Block) map[*section]bool {
+	out := map[*section]bool{}
+	for _, s := range c.sections(b) {
+		out[s.above] = true
+	}
+	return out
 }
 
 // gone reports whether a section, or one that it belongs to, is left out.

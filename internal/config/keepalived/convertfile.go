@@ -21,6 +21,8 @@ type Options struct {
 	ConfigID string
 	// AllIncludes makes every include an includea.
 	AllIncludes bool
+	// ConfigOnly wants no Text, which spares reading it again.
+	ConfigOnly bool
 	// Env returns environment variables for ${_ENV NAME}; nil for none.
 	Env func(string) string
 }
@@ -31,7 +33,8 @@ type Result struct {
 	// Broken, or nothing was left. With losses there is a Config of the rest.
 	Config *config.Config
 	// Text is the same configuration as TOML text, with the user's comments and
-	// a header that says what was done; empty without a Config.
+	// a header that says what was done; empty without a Config, and with
+	// ConfigOnly.
 	Text []byte
 	// Issues is everything there is to say, by file and line.
 	Issues []Issue
@@ -64,7 +67,13 @@ func Convert(name, shown string, o Options) *Result {
 	if !r.stopped {
 		c.settle()
 		res.Scripts, res.Security = c.scripts()
-		res.Config, res.Text = c.load(shown, o.Root)
+		var places []place
+		if res.Config, places = c.load(shown, o.Root); res.Config != nil && !o.ConfigOnly {
+			res.Config, res.Text, places = c.write(res.Config, shown, o.Root)
+		}
+		if res.Config != nil {
+			res.Config.Relocate(relocation(places))
+		}
 	}
 	slices.SortStableFunc(is.all, func(a, b Issue) int {
 		if a.Pos.File != b.Pos.File {
@@ -81,7 +90,7 @@ func Convert(name, shown string, o Options) *Result {
 
 // load has package config read the text. What it refuses is left out and
 // reported as a loss, until it refuses nothing any more.
-func (c *converter) load(shown string, root fs.FS) (*config.Config, []byte) {
+func (c *converter) load(shown string, root fs.FS) (*config.Config, []place) {
 	const rounds = 20
 	for range rounds {
 		text, places := c.doc.text(nil)
@@ -98,17 +107,21 @@ func (c *converter) load(shown string, root fs.FS) (*config.Config, []byte) {
 		for _, p := range problems {
 			c.add(Note, posOf(p, places, shown), p.Key, "%s", relined(p.Message, places))
 		}
-		text, places = c.doc.text(c.header(shown))
-		again, _ := config.ParseFS(shown, []byte(text), root)
-		if again == nil || cfg.Digest() != again.Digest() {
-			c.add(Broken, Pos{File: shown}, "", "the converted text does not mean the same when it is read; please report this")
-			return nil, nil
-		}
-		again.Relocate(relocation(places))
-		return again, []byte(text)
+		return cfg, places
 	}
 	c.add(Broken, Pos{File: shown}, "", "what is left of the file is not accepted after %d rounds of leaving things out", rounds)
 	return nil, nil
+}
+
+// write makes the text for the user, and reads it as the user's hakeep will.
+func (c *converter) write(cfg *config.Config, shown string, root fs.FS) (*config.Config, []byte, []place) {
+	text, places := c.doc.text(c.header(shown))
+	again, _ := config.ParseFS(shown, []byte(text), root)
+	if again == nil || cfg.Digest() != again.Digest() {
+		c.add(Broken, Pos{File: shown}, "", "the converted text does not mean the same when it is read; please report this")
+		return nil, nil, nil
+	}
+	return again, []byte(text), places
 }
 
 // posOf returns where a problem of the text is in the user's files.

@@ -72,24 +72,28 @@ func IsFile(path string) (bool, error) {
 // ConvertFile is Convert with the files, host name and environment of this
 // host. The error says that there is no such path.
 func ConvertFile(path, configID string) (*Result, error) {
-	return ConvertFileWith(path, LoadOptions{ConfigID: configID})
+	return convertFile(path, Options{ConfigID: configID})
 }
 
-// ConvertFileWith is ConvertFile with more options.
+// ConvertFileWith is ConvertFile with more options, and without a Text.
 func ConvertFileWith(path string, o LoadOptions) (*Result, error) {
-	configID := o.ConfigID
+	return convertFile(path, Options{ConfigID: o.ConfigID, AllIncludes: o.AllIncludes, ConfigOnly: true})
+}
+
+func convertFile(path string, o Options) (*Result, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	if configID == "" {
+	if o.ConfigID == "" {
 		host, err := os.Hostname()
 		if err != nil {
 			return nil, err
 		}
-		configID, _, _ = strings.Cut(host, ".")
+		o.ConfigID, _, _ = strings.Cut(host, ".")
 	}
-	res := Convert(whole, path, Options{Root: os.DirFS("/"), ConfigID: configID, Env: os.Getenv, AllIncludes: o.AllIncludes})
+	o.Root, o.Env = os.DirFS("/"), os.Getenv
+	res := Convert(whole, path, o)
 	if info, err := os.Stat(path); err == nil && res.Secrets && info.Mode().Perm()&0o004 != 0 {
 		res.Issues = append(res.Issues, Issue{
 			Pos: Pos{File: path}, Kind: Note,
