@@ -139,7 +139,7 @@ func TestDigestAround(t *testing.T) {
 // plain is a configuration without what does not count.
 func plain(cfg *Config) Config {
 	c := *cfg
-	c.links, c.commands, c.source = nil, nil, nil
+	c.links, c.commands, c.source = nil, nil, source{}
 	plainBalancing(&c)
 	c.Instances = slices.Clone(c.Instances)
 	for i := range c.Instances {

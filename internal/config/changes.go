@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -46,12 +47,17 @@ const (
 // sorted. What a default stands for is not looked at: a key that is written down
 // with its default is a change here, although it changes nothing.
 func Changes(old, next *Config) []Change {
-	if bytes.Equal(old.source, next.source) {
+	return changesOf(differing(old.source, next.source))
+}
+
+// changesOf is Changes of two texts.
+func changesOf(old, next []byte) []Change {
+	if bytes.Equal(old, next) {
 		return nil
 	}
 	var a, b map[string]any
 	// Both were read before, so they can be read again.
-	if toml.Unmarshal(old.source, &a) != nil || toml.Unmarshal(next.source, &b) != nil {
+	if toml.Unmarshal(old, &a) != nil || toml.Unmarshal(next, &b) != nil {
 		return nil
 	}
 	d := differ{secrets: map[string]bool{}}
@@ -62,6 +68,64 @@ func Changes(old, next *Config) []Change {
 	}
 	d.tables("", a, b)
 	return d.out
+}
+
+// source is the text of a configuration, as TOML.
+type source struct {
+	text []byte // no string, since fmt would show passwords
+	// heads are where its pieces begin: each is a table, or one of a repeated block,
+	// with what is below it. nil if it cannot be divided.
+	heads []int
+}
+
+func newSource(text string, idx index) source {
+	s := source{text: []byte(strings.TrimPrefix(text, byteOrderMark))}
+	if !idx.mixed {
+		s.heads = idx.heads
+	}
+	return s
+}
+
+// pieces are what is before the first table, and the tables.
+func (s source) pieces() (first []byte, rest [][]byte) {
+	if len(s.heads) == 0 {
+		return s.text, nil
+	}
+	for i, from := range s.heads {
+		to := len(s.text)
+		if i+1 < len(s.heads) {
+			to = s.heads[i+1]
+		}
+		rest = append(rest, s.text[from:to])
+	}
+	return s.text[:s.heads[0]], rest
+}
+
+// differing leaves out of two texts the tables that both have: of thousands of
+// virtual servers most are as they were.
+func differing(a, b source) (textA, textB []byte) {
+	firstA, restA := a.pieces()
+	firstB, restB := b.pieces()
+	common := make(map[string]int, len(restA))
+	for _, p := range restA {
+		common[string(p)]++
+	}
+	textA, textB = slices.Clone(firstA), slices.Clone(firstB)
+	for _, p := range restB {
+		if common[string(p)] > 0 {
+			common[string(p)]--
+			continue
+		}
+		textB = append(textB, p...)
+	}
+	for _, p := range restA {
+		// What is counted still was not found in b.
+		if common[string(p)] > 0 {
+			common[string(p)]--
+			textA = append(textA, p...)
+		}
+	}
+	return textA, textB
 }
 
 type differ struct {
@@ -130,19 +194,25 @@ func blocks(v any) ([]map[string]any, bool) {
 	return nil, false
 }
 
+// byName finds repeated blocks by their names or addresses, or else by their place.
+// Virtual servers of several protocols have one address.
+func byName(list []map[string]any) map[string]map[string]any {
+	m := make(map[string]map[string]any, len(list))
+	for i, t := range list {
+		name := cmp.Or(tableName(t), strconv.Itoa(i+1))
+		if protocol, ok := t["protocol"].(string); ok && m[name] != nil {
+			name += " " + printable(protocol)
+		}
+		if m[name] != nil {
+			name += " (" + strconv.Itoa(i+1) + ")"
+		}
+		m[name] = t
+	}
+	return m
+}
+
 // blocks compares repeated blocks by their names, or by their place.
 func (d *differ) blocks(path string, a, b []map[string]any) {
-	byName := func(list []map[string]any) map[string]map[string]any {
-		m := make(map[string]map[string]any, len(list))
-		for i, t := range list {
-			name, ok := t["name"].(string)
-			if !ok || name == "" {
-				name = strconv.Itoa(i + 1)
-			}
-			m[printable(name)] = t
-		}
-		return m
-	}
 	before, after := byName(a), byName(b)
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if next, ok := after[name]; ok {

@@ -41,7 +41,7 @@ type Config struct {
 	TLS TLSClient
 
 	links    []linkRef
-	source   []byte // the text, as TOML
+	source   source
 	commands []commandRef
 
 	// places are where lines of the text come from, if that is not File.

@@ -118,7 +118,7 @@ func (d *decoder) parse(text []byte) *Config {
 	if d.errors > 0 {
 		return nil
 	}
-	cfg.source = slices.Clone(text)
+	cfg.source = newSource(string(text), idx)
 	return cfg
 }
 

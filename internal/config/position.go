@@ -61,6 +61,10 @@ type index struct {
 	// tooDeep is the line at which the scan was given up because of maxNesting
 	// or maxKeyParts, 0 if it was not.
 	tooDeep int
+	// heads are where [a] and [[a]] begin.
+	heads []int
+	// mixed says that there are tables of one block below another one.
+	mixed bool
 }
 
 // scanner walks over TOML text. It assumes that the text is valid TOML (1.1):
@@ -73,11 +77,14 @@ type scanner struct {
 	line  int
 	table *node
 	path  string
+	head  string // the name of the last of heads
 }
+
+const byteOrderMark = "\ufeff"
 
 // scan indexes the positions of a text in one pass.
 func scan(text string) index {
-	text = strings.TrimPrefix(text, "\ufeff")
+	text = strings.TrimPrefix(text, byteOrderMark)
 	s := &scanner{text: text, line: 1}
 	s.root = &node{line: 1}
 	s.table = s.root
@@ -124,6 +131,7 @@ func (s *scanner) skip(lines bool) {
 
 // scanHeader reads [a.b] or [[a.b]] and makes it the current table.
 func (s *scanner) scanHeader() {
+	start := s.pos
 	s.pos++
 	array := s.peek() == '['
 	if array {
@@ -133,6 +141,7 @@ func (s *scanner) scanHeader() {
 	for s.peek() == ']' {
 		s.pos++
 	}
+	s.piece(start, parts)
 	n := s.root
 	for i, part := range parts {
 		last := i == len(parts)-1
@@ -155,6 +164,16 @@ func (s *scanner) scanHeader() {
 		}
 	}
 	s.table, s.path = n, strings.Join(parts, ".")
+}
+
+// piece notes where a header is.
+func (s *scanner) piece(start int, parts []string) {
+	switch {
+	case len(parts) == 1:
+		s.heads, s.head = append(s.heads, start), parts[0]
+	case len(parts) == 0 || len(s.heads) == 0 || parts[0] != s.head:
+		s.mixed = true
+	}
 }
 
 // scanPair reads key = value below n.
