@@ -63,6 +63,8 @@ type machine struct {
 	tb     testing.TB
 	client *lab.Namespace
 	binary string
+	// ending says that the machine is being switched off: nothing is put back.
+	ending bool
 }
 
 // newMachine connects the machine to a neighbour and sees to it that the service
@@ -82,8 +84,10 @@ func newMachine(tb testing.TB) *machine {
 	since := time.Now()
 	m.configure(config("150"))
 	tb.Cleanup(func() {
-		m.systemctl("stop", unit)
-		m.systemctl("reset-failed", unit)
+		if !m.ending {
+			m.systemctl("stop", unit)
+			m.systemctl("reset-failed", unit)
+		}
 		if tb.Failed() {
 			tb.Logf("journal:\n%s", m.story(since))
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"hakeep/internal/lab"
 	"hakeep/internal/nstest"
 )
 
@@ -19,6 +20,9 @@ func (m *machine) runtimeUnit(name, text string) {
 	}
 	m.must("daemon-reload")
 	m.tb.Cleanup(func() {
+		if m.ending {
+			return
+		}
 		m.systemctl("stop", name)
 		_ = os.Remove(path)
 		m.systemctl("daemon-reload")
@@ -26,7 +30,7 @@ func (m *machine) runtimeUnit(name, text string) {
 }
 
 // besidePeer starts the service, and a hakeep of lower priority beside it.
-func (m *machine) besidePeer() {
+func (m *machine) besidePeer() *lab.Hakeep {
 	m.tb.Helper()
 	m.must("start", unit)
 	m.awaitMaster()
@@ -36,6 +40,7 @@ func (m *machine) besidePeer() {
 			m.tb.Fatal(err)
 		}
 	}
+	return peer
 }
 
 // TestShutdownOrder: what brings the network up stops when hakeep has left: with
