@@ -81,7 +81,9 @@ fuzz:
 		done; \
 	done
 
-# corpus runs the keepalived.conf reader over every file of the folder DIR.
+# corpus runs the keepalived.conf reader over every file of the folder DIR, and
+# beside KEEPALIVED, if that is given, as root: it fails if the two judge a file
+# otherwise and no kind of disagreement explains it.
 corpus:
 	$(GO) run ./internal/config/keepalived/corpus $(if $(KEEPALIVED),-keepalived $(KEEPALIVED)) $(DIR)
 

@@ -147,6 +147,31 @@ eth0 = "2 3"
 	}
 }
 
+// TestBareParamMatch: without a word behind it, param_match wants the very same
+// arguments, or none if the process has none, and not any.
+func TestBareParamMatch(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, lines, want string
+		not               string
+	}{
+		{"no arguments", "process nginx\nparam_match", `param_match = "initial"`, ""},
+		{"before the process", "param_match\nprocess nginx", `param_match = "initial"`, ""},
+		{"arguments", "process nginx -g\nparam_match", `process = "nginx -g"`, "\nparam_match"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			res := convert("vrrp_track_process p {\n" + tt.lines + "\n}\n" + minimal)
+			if res.Exit() != 0 || res.Worst > Note {
+				t.Fatalf("exit %d: %v", res.Exit(), res.Issues)
+			}
+			if text := body(res); !strings.Contains(text, tt.want) || tt.not != "" && strings.Contains(text, tt.not) {
+				t.Errorf("want %q and not %q:\n%s", tt.want, tt.not, text)
+			}
+		})
+	}
+}
+
 func TestConvertLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -179,6 +204,9 @@ func TestConvertLine(t *testing.T) {
 		{"flag with a word", "dont_track_primary yes\nhigher_prio_send_advert off", "higher_prio_send_advert = false", "", 0, ""},
 		{"flag with a wrong word", "higher_prio_send_advert maybe", "", "higher_prio_send_advert =", Changed, "neither on nor off"},
 		{"no value", "priority", "", "priority =", Lost, "value is missing"},
+		{"own interface with a weight", "track_interface {\neth0 weight 20\neth1\n}", "left out: eth0 weight 20\n  \"eth1\"", `"eth0 weight`, Changed, "own interface and is left out, with its weight"},
+		{"own interface that is not tracked", "dont_track_primary\ntrack_interface {\neth0\n}", "left out: track_interface", "", Changed, "own interface and is left out"},
+		{"own interface", "track_interface {\neth0\n}", "left out: track_interface", "track_interface =", Note, "tracked in any case"},
 		{"user of a script", "notify /bin/n", `notify = "/bin/n"`, "", Changed, "as root if there is no such user"},
 		{"script of root", "notify /bin/n root", `user = "root"`, "", 0, ""},
 		{"route", "virtual_routes {\nsrc 192.0.2.1 to 198.51.100.0/24 via 192.0.2.9\n}", `"198.51.100.0/24 src 192.0.2.1 via 192.0.2.9"`, "", 0, ""},

@@ -41,8 +41,24 @@ func (c *converter) settle() {
 			}
 		}
 	}
+	for _, s := range c.sections(config.BlockProcess) {
+		settleMatch(s)
+	}
 	c.settleBalancing()
 	c.users()
+}
+
+// settleMatch says what a param_match without a word means in keepalived: the very
+// same arguments, which is the default if there are any; else that there are none.
+func settleMatch(s *section) {
+	e, process := s.find("param_match"), s.find("process")
+	switch {
+	case e == nil || e.value != bareMatch:
+	case process != nil && strings.Contains(process.value, " "):
+		s.remove("param_match")
+	default:
+		e.value = tomlString("initial")
+	}
 }
 
 // sections returns the tables of a kind.
@@ -123,6 +139,33 @@ func (c *converter) settleInstance(s *section, version int) {
 		}
 	}
 	c.advertInt(s, version)
+	c.ownInterface(s)
+}
+
+// ownInterface leaves an instance's own interface out of its track_interface, as
+// keepalived does: it is tracked in any case, or by dont_track_primary in none, and
+// a weight for it never counts.
+func (c *converter) ownInterface(s *section) {
+	e, own := s.find("track_interface"), s.find("interface")
+	if e == nil || own == nil {
+		return
+	}
+	for i := range e.elems {
+		el := &e.elems[i]
+		name, rest, _ := strings.Cut(el.text, " ")
+		if el.value == "" || tomlString(name) != own.value {
+			continue
+		}
+		el.dropped = true
+		if rest == "" && s.find("dont_track_primary") == nil {
+			c.add(Note, el.pos, s.join(e.key), "%s is the instance's own interface, which is tracked in any case", quote(name))
+		} else {
+			c.add(Changed, el.pos, s.join(e.key), "%s is the instance's own interface and is left out, with its weight, as keepalived does", quote(name))
+		}
+	}
+	if e.empty() {
+		c.removeEntry(e)
+	}
 }
 
 // oneFamily leaves out virtual addresses of another family than the first one.

@@ -10,6 +10,9 @@ import (
 	"hakeep/internal/config"
 )
 
+// bareMatch stands for a param_match without a word until the process is known.
+const bareMatch = ""
+
 // scalar writes the value of a keyword that has one. false means that the
 // statement is left out; that is reported here.
 func (c *converter) scalar(s *section, k *config.Keyword, n *node) (string, bool) {
@@ -28,6 +31,9 @@ func (c *converter) scalar(s *section, k *config.Keyword, n *node) (string, bool
 	}
 	if v, ok := c.balancingScalar(s, k, n); ok {
 		return v, true
+	}
+	if s.block == config.BlockProcess && k.Name == "param_match" && len(args) == 0 {
+		return bareMatch, true
 	}
 	switch k.Kind {
 	case config.KindBool:

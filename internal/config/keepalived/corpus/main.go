@@ -4,24 +4,20 @@
 //	go run ./internal/config/keepalived/corpus [-keepalived PROGRAM] [-id ID] [-v] DIR
 //
 // keepalived is judged by its messages, not by its exit status, which also
-// counts interfaces and scripts that this host does not have. Nothing of the
-// files is kept.
+// counts users and scripts that this host does not have. It runs in namespaces of
+// its own, which needs root. Every file about which only one of the two has something
+// to say is printed with the class that explains it; the exit status is 1 if one has
+// none, or took too long or too much. Nothing of the files is kept.
 package main
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -42,8 +38,10 @@ type outcome struct {
 	memory   uint64 // allocated in all, of which not everything is held at a time
 	counts   map[keepalived.Kind]int
 	messages []keepalived.Issue
-	theirs   []string // keepalived's messages about the file
-	ran      bool
+	theirs   verdict
+	text     []byte // of the file itself
+	// namespaces are the network namespaces that the file names, as paths.
+	namespaces []string
 }
 
 func main() {
@@ -65,7 +63,8 @@ func main() {
 	}
 }
 
-// run returns how many files took too long or too much.
+// run returns how many files took too long or too much, or are judged otherwise by
+// keepalived without an explanation.
 func run(dir, program, id string, verbose bool) (bad int, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.conf"))
 	if err != nil {
@@ -75,7 +74,7 @@ func run(dir, program, id string, verbose bool) (bad int, err error) {
 	for _, f := range files {
 		o := convert(f, id)
 		if program != "" {
-			if o.theirs, o.ran, err = oracle(program, f, id); err != nil {
+			if o.theirs, err = oracle(program, f, id, o.namespaces); err != nil {
 				return 0, err
 			}
 		}
@@ -83,18 +82,18 @@ func run(dir, program, id string, verbose bool) (bad int, err error) {
 			bad++
 		}
 		fmt.Printf("%-40s exit %d  %7.1f ms %6.1f MB allocated  lost %d changed %d notes %d  keepalived: %d messages\n", o.name, o.exit,
-			float64(o.took)/1e6, float64(o.memory)/1e6, o.counts[keepalived.Lost]+o.counts[keepalived.Broken], o.counts[keepalived.Changed], o.counts[keepalived.Note], len(o.theirs))
+			float64(o.took)/1e6, float64(o.memory)/1e6, o.counts[keepalived.Lost]+o.counts[keepalived.Broken], o.counts[keepalived.Changed], o.counts[keepalived.Note], len(o.theirs.about))
 		if verbose {
 			for _, m := range o.messages {
 				fmt.Printf("    ours %s %s\n", m.Kind, m)
 			}
-			for _, m := range o.theirs {
+			for _, m := range o.theirs.about {
 				fmt.Printf("    keepalived %s\n", m)
 			}
 		}
 		all = append(all, o)
 	}
-	summary(all, program != "")
+	bad += summary(all, program != "")
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err == nil {
 		fmt.Printf("\nmost memory of this process at any time: %.1f MB\n", float64(usage.Maxrss)*1024/1e6)
@@ -124,140 +123,29 @@ func convert(file, id string) outcome {
 		o.counts[i.Kind]++
 	}
 	o.messages = res.Issues
+	if o.text, err = os.ReadFile(file); err != nil {
+		o.exit = 4
+	}
+	o.namespaces = namespaces(o.text, res)
 	return o
 }
 
-// host matches messages of keepalived that are about this host or about nothing
-// in the file.
-var host = regexp.MustCompile(`(?i)SECURITY VIOLATION|Non-existent interface|cannot track route|global script uid|doesn't exist|does not exist|not found|no such (device|file)|cannot access|` +
-	`script_security|default user|not executable|Unable to (load|set|open)|Operation not permitted|is not a symbolic|checking not possible|` +
-	`keepalived_script|has no IPv4 address|assign for vrrp|no primary|link-local|in the process|namespace|Read-only|ipset|iptables|nftables|` +
-	`is disabled|loopback|interface .* (is )?down|Track file .* (dir|is)|unable to|Permission denied|couldn't find`)
-
-// oracle returns what keepalived has to say about the file.
-func oracle(program, file, id string) (messages []string, ran bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "-t", "-i", id, "-f", file)
-	cmd.Dir = os.TempDir()
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return nil, false, fmt.Errorf("run %s: %w", program, err)
-	}
-	seen := map[string]bool{}
-	for l := range strings.Lines(string(out)) {
-		l = strings.TrimSpace(l)
-		// keepalived reads the file three times, once with its name.
-		l = regexp.MustCompile(`^\([^()]*Line (\d+)\)`).ReplaceAllString(l, "(Line $1)")
-		if l == "" || host.MatchString(l) || seen[l] {
-			continue
+// namespaces returns the network namespaces that a file names: its own one as it was
+// read, and any other as it stands there.
+func namespaces(text []byte, res *keepalived.Result) []string {
+	var out []string
+	add := func(path string) {
+		if path != "" && !slices.Contains(out, path) {
+			out = append(out, path)
 		}
-		seen[l] = true
-		messages = append(messages, l)
 	}
-	return messages, ctx.Err() == nil && (exit == nil || exit.ExitCode() >= 0), nil
+	if res.Config != nil {
+		add(res.Config.Global.NetNamespace)
+	}
+	for _, m := range namesNamespace.FindAllSubmatch(text, -1) {
+		add("/run/netns/" + string(m[1]))
+	}
+	return out
 }
 
-// shape takes names and numbers out of a message so that like ones count
-// together.
-func shape(s string) string {
-	s = regexp.MustCompile(`^\(Line \d+\) *`).ReplaceAllString(s, "")
-	s = regexp.MustCompile(`'[^']*'|"[^"]*"|\([^()]*\)|\[[^\]]*\]`).ReplaceAllString(s, "…")
-	s = regexp.MustCompile(`[0-9a-fA-F:.]*[0-9][0-9a-fA-F:.]*`).ReplaceAllString(s, "N")
-	return s[:min(len(s), 110)]
-}
-
-// summary prints figures over all the files.
-func summary(all []outcome, compared bool) {
-	exits := map[int]int{}
-	var slowest, biggest outcome
-	for _, o := range all {
-		exits[o.exit]++
-		if o.took > slowest.took {
-			slowest = o
-		}
-		if o.memory > biggest.memory {
-			biggest = o
-		}
-	}
-	fmt.Printf("\n%d files: exit 0 %d, exit 2 %d, exit 4 %d\n", len(all), exits[0], exits[2], exits[4])
-	fmt.Printf("slowest %s %v, most allocated %s %.1f MB\n", slowest.name, slowest.took.Round(time.Millisecond), biggest.name, float64(biggest.memory)/1e6)
-	if !compared {
-		return
-	}
-	classes, only, alone := map[string]int{}, map[string]int{}, map[string]int{}
-	for _, o := range all {
-		ours := slices.ContainsFunc(o.messages, judges)
-		said := len(o.messages) > 0
-		switch {
-		case len(o.theirs) > 0 && said:
-			classes["both have something to say"]++
-		case len(o.theirs) > 0:
-			classes["only keepalived has something to say: "+o.name]++
-			for _, m := range o.theirs {
-				only[shape(m)]++
-			}
-		case ours:
-			classes["only hakeep has something to say"]++
-			for _, m := range o.messages {
-				if judges(m) {
-					alone[shape(m.Message)]++
-				}
-			}
-		default:
-			classes["neither has"]++
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(classes)) {
-		fmt.Printf("%5d  %s\n", classes[k], k)
-	}
-	top("messages of files about which only keepalived has something to say", only)
-	top("messages of files about which only hakeep has something to say", alone)
-	missed := map[string]int{}
-	for _, o := range all {
-		for _, m := range o.theirs {
-			if !o.hasLine(m) {
-				missed[shape(m)]++
-			}
-		}
-	}
-	top("keepalived's messages about lines of which hakeep says nothing", missed)
-	losses := map[string]int{}
-	for _, o := range all {
-		for _, m := range o.messages {
-			if m.Kind >= keepalived.Lost {
-				losses[shape(m.Message)]++
-			}
-		}
-	}
-	top("what hakeep leaves out", losses)
-}
-
-// judges reports whether a message says that something is wrong with the file:
-// not only what hakeep cannot do or does otherwise.
-func judges(i keepalived.Issue) bool {
-	return i.Kind >= keepalived.Changed && !i.Own
-}
-
-// hasLine reports whether we said something about the line of a message.
-func (o outcome) hasLine(message string) bool {
-	m := regexp.MustCompile(`^\(Line (\d+)\)`).FindStringSubmatch(message)
-	if m == nil {
-		return len(o.messages) > 0
-	}
-	for _, i := range o.messages {
-		if fmt.Sprint(i.Pos.Line) == m[1] || fmt.Sprint(i.Pos.Used) == m[1] {
-			return true
-		}
-	}
-	return false
-}
-
-func top(title string, counts map[string]int) {
-	fmt.Printf("\n%s:\n", title)
-	keys := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(counts[b]-counts[a], strings.Compare(a, b)) })
-	for _, k := range keys[:min(len(keys), 60)] {
-		fmt.Printf("%5d  %s\n", counts[k], k)
-	}
-}
+var namesNamespace = regexp.MustCompile(`(?m)\bnet_namespace(?:_ipvs)?[ \t]+([\w.-]+)`)
