@@ -43,7 +43,10 @@ func (b *block) warnf(key, format string, args ...any) {
 
 // row returns the row of a key that this package reads.
 func (b *block) row(key string) *Keyword {
-	k := b.d.schema.must(b.kind, key)
+	k := b.rows[key]
+	if k == nil {
+		k = b.d.schema.must(b.kind, key)
+	}
 	if k.Fate != Done {
 		panic(fmt.Sprintf("config: keyword %s is read but not done", key))
 	}

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -60,6 +59,7 @@ type block struct {
 	kind  Block
 	path  string
 	node  *node
+	rows  map[string]*Keyword // of the kind
 	vals  map[string]entry
 	given map[string]*node // every key that is there, right or wrong
 	meant map[string]bool  // keywords that a misspelled key seems to mean
@@ -68,13 +68,13 @@ type block struct {
 // block checks all keys of a table. Wrong keys and values are reported and
 // left out.
 func (d *decoder) block(kind Block, path string, table map[string]any, n *node) *block {
-	b := &block{d: d, kind: kind, path: path, node: n, vals: make(map[string]entry), given: make(map[string]*node), meant: make(map[string]bool)}
-	keys := slices.SortedFunc(maps.Keys(table), func(x, y string) int {
-		return cmp.Or(cmp.Compare(n.child(x).line, n.child(y).line), cmp.Compare(x, y))
-	})
-	for _, key := range keys {
+	b := &block{
+		d: d, kind: kind, path: path, node: n, rows: d.schema.blocks[kind],
+		vals: make(map[string]entry, len(table)), given: make(map[string]*node, len(table)), meant: map[string]bool{},
+	}
+	for _, at := range inOrder(table, n) {
+		key, pos := at.key, at.node
 		k := d.schema.lookup(kind, key)
-		pos := n.child(key)
 		if k == nil && d.full() { // no time for suggestions that nobody sees
 			d.add(Error, pos.line, key, "unknown key")
 			continue
@@ -115,6 +115,24 @@ func (d *decoder) block(kind Block, path string, table map[string]any, n *node) 
 		}
 	}
 	return b
+}
+
+// placedKey is a key and where it is.
+type placedKey struct {
+	key  string
+	node *node
+}
+
+// inOrder returns the keys of a table as they stand in the file.
+func inOrder(table map[string]any, n *node) []placedKey {
+	keys := make([]placedKey, 0, len(table))
+	for key := range table {
+		keys = append(keys, placedKey{key, n.child(key)})
+	}
+	slices.SortFunc(keys, func(x, y placedKey) int {
+		return cmp.Or(cmp.Compare(x.node.line, y.node.line), strings.Compare(x.key, y.key))
+	})
+	return keys
 }
 
 // refuse reports a keyword that is refused, each time if it is a repeated

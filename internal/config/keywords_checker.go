@@ -43,6 +43,9 @@ func checkerDocs() [][2]string {
 
 // isChecker reports whether a block is that of a checker.
 func (b Block) isChecker() bool {
+	if b == "" || b[0] < 'A' || b[0] > 'Z' { // most are not, and it is asked for each block of a file
+		return false
+	}
 	return b == blockBFDCheck || slices.ContainsFunc(checkerDocs(), func(c [2]string) bool { return c[0] == string(b) })
 }
 

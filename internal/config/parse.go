@@ -101,18 +101,12 @@ func (d *decoder) parse(text []byte) *Config {
 		}
 		d.add(Error, dup.line, dup.key, "is already set in line %d; keep one of them", dup.first)
 	}
-	var tree map[string]any
-	if _, err := toml.Decode(string(text), &tree); err != nil {
-		var pe toml.ParseError
-		switch {
-		case len(idx.duplicates) > 0 && errors.As(err, &pe) && strings.Contains(pe.Message, "already"):
-			// Said above, with both lines.
-		case errors.As(err, &pe):
-			d.syntax(string(text), pe)
-		default:
-			d.add(Error, 0, "", "%s", printable(err.Error()))
+	tree, ok := plainTree(string(text))
+	if !ok {
+		if _, err := toml.Decode(string(text), &tree); err != nil {
+			d.notTOML(string(text), err, len(idx.duplicates) > 0)
+			return nil
 		}
-		return nil
 	}
 	cfg := d.config(tree, idx.root)
 	if d.errors > 0 {
@@ -120,6 +114,19 @@ func (d *decoder) parse(text []byte) *Config {
 	}
 	cfg.source = newSource(string(text), idx)
 	return cfg
+}
+
+// notTOML reports what the decoder says. What is there twice is said already.
+func (d *decoder) notTOML(text string, err error, duplicates bool) {
+	var pe toml.ParseError
+	switch {
+	case duplicates && errors.As(err, &pe) && strings.Contains(pe.Message, "already"):
+		// Said above, with both lines.
+	case errors.As(err, &pe):
+		d.syntax(text, pe)
+	default:
+		d.add(Error, 0, "", "%s", printable(err.Error()))
+	}
 }
 
 // config reads the tree of the whole file.

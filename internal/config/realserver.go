@@ -94,9 +94,8 @@ func (b *block) realServer(up fromAbove) *rsDraft {
 
 // finishCheckers reads the checkers.
 func (r *rsDraft) finishCheckers() {
-	for _, c := range checkerDocs() {
-		kind := Block(c[0])
-		if !r.b.has(c[0]) {
+	for _, kind := range r.b.d.schema.checkers {
+		if !r.b.has(string(kind)) {
 			continue
 		}
 		for _, b := range r.b.d.tables(r.b, kind) {

@@ -10,6 +10,7 @@ type schema struct {
 	rows     []Keyword
 	blocks   map[Block]map[string]*Keyword
 	required map[Block][]*Keyword
+	checkers []Block
 }
 
 func newSchema() *schema {
@@ -25,6 +26,9 @@ func newSchema() *schema {
 		if k.Required && k.Fate == Done {
 			s.required[k.Block] = append(s.required[k.Block], k)
 		}
+	}
+	for _, c := range checkerDocs() {
+		s.checkers = append(s.checkers, Block(c[0]))
 	}
 	return s
 }

@@ -314,7 +314,8 @@ func (v *vsDraft) finishServers() {
 	if list, ok := v.b.vals[string(BlockRS)].val.([]any); ok && len(list) == 0 {
 		v.b.errorf(string(BlockRS), "is empty; a virtual server needs at least one [[virtual_server.real_server]]")
 	}
-	seen := map[netip.AddrPort]*rsDraft{}
+	v.Servers = make([]RealServer, 0, len(v.servers))
+	seen := make(map[netip.AddrPort]*rsDraft, len(v.servers))
 	for _, rs := range v.servers {
 		if rs.Addr.IsValid() {
 			rs.Addr = v.serverPort(rs.b, "address", rs.Addr, rs.Forward)
