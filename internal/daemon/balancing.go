@@ -55,7 +55,7 @@ func serverChanges(before, after *config.Config) (added, changed, removed []stri
 		switch was := old[v.Name]; {
 		case was == nil:
 			added = append(added, v.Name)
-		case reflect.DeepEqual(withoutLines(was), withoutLines(v)):
+		case sameVirtual(was, v):
 			unchanged++
 		default:
 			changed = append(changed, v.Name)
@@ -70,14 +70,26 @@ func serverChanges(before, after *config.Config) (added, changed, removed []stri
 	return added, changed, removed, unchanged
 }
 
-// withoutLines is a virtual server without where it is in the file.
-func withoutLines(v *config.VirtualServer) *config.VirtualServer {
-	c := *v
-	c.Line = 0
-	c.Servers = make([]config.RealServer, len(v.Servers))
-	for i := range v.Servers {
-		c.Servers[i] = v.Servers[i]
-		c.Servers[i].Line = 0
+// sameVirtual reports whether two virtual servers differ in nothing but where they are
+// in the file.
+func sameVirtual(a, b *config.VirtualServer) bool {
+	if len(a.Servers) != len(b.Servers) {
+		return false
 	}
-	return &c
+	for i := range a.Servers {
+		x, y := &a.Servers[i], &b.Servers[i]
+		if x.Addr != y.Addr || x.Weight != y.Weight { // most changes are of this kind
+			return false
+		}
+	}
+	for i := range a.Servers {
+		x, y := a.Servers[i], b.Servers[i]
+		x.Line, y.Line = 0, 0
+		if !reflect.DeepEqual(&x, &y) {
+			return false
+		}
+	}
+	x, y := *a, *b
+	x.Line, y.Line, x.Servers, y.Servers = 0, 0, nil, nil
+	return reflect.DeepEqual(&x, &y)
 }

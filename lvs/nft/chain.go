@@ -32,10 +32,11 @@ type slotSet struct {
 // service is one service on its way to the kernel.
 type service struct {
 	*lvs.Service
-	fam   *family
-	name  string   // of its chain
-	slots *slotSet // nil without a server that takes connections
-	size  uint32   // of the Maglev table
+	fam    *family
+	name   string   // of its chain
+	slots  *slotSet // nil without a server that takes connections
+	size   uint32   // of the Maglev table
+	sorted []lvs.Server
 	// live are the servers that take connections, sorted, with their weights.
 	live []lvs.Endpoint
 	wts  []int
@@ -49,7 +50,8 @@ func baseName(id lvs.ID) string {
 
 func newService(s *lvs.Service, fam *family) *service {
 	out := &service{Service: s, fam: fam, name: "lb_" + baseName(s.ID)}
-	for _, srv := range sortedServers(s.Servers) {
+	out.sorted = sortedServers(s.Servers)
+	for _, srv := range out.sorted {
 		if srv.Weight > 0 {
 			out.live = append(out.live, srv.Endpoint)
 			out.wts = append(out.wts, srv.Weight)

@@ -57,10 +57,14 @@ func (b *builder) countConnections(f *family) []firewall.Rule {
 // of their connections. A service's key is the beginning of a server's, so both are
 // looked up in the same registers.
 func (b *builder) countPackets(f *family, services []*service) []firewall.Rule {
-	var service, server []nftables.SetElement
+	total := 0
+	for _, s := range services {
+		total += len(s.sorted)
+	}
+	service, server := make([]nftables.SetElement, 0, len(services)), make([]nftables.SetElement, 0, total)
 	for _, s := range services {
 		service = append(service, nftables.SetElement{Key: serviceKey(s.ID.Addr, s.ID.Protocol, s.ID.Port)})
-		for _, srv := range sortedServers(s.Servers) {
+		for _, srv := range s.sorted {
 			server = append(server, nftables.SetElement{Key: pairKey(s.ID, srv.Endpoint)})
 		}
 	}

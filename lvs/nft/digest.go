@@ -41,9 +41,14 @@ func (s *service) shareKey() string {
 	return s.Name + " " + s.ID.Family.String() + " " + s.describe()
 }
 
+// sortedServers are in the order of their endpoints. They may be the argument.
 func sortedServers(servers []lvs.Server) []lvs.Server {
+	byEndpoint := func(a, b lvs.Server) int { return a.Endpoint.Compare(b.Endpoint) }
+	if slices.IsSortedFunc(servers, byEndpoint) {
+		return servers
+	}
 	out := slices.Clone(servers)
-	slices.SortFunc(out, func(a, b lvs.Server) int { return a.Endpoint.Compare(b.Endpoint) })
+	slices.SortFunc(out, byEndpoint)
 	return out
 }
 

@@ -76,7 +76,10 @@ func (h Host) Problems(services []lvs.Service) []string {
 // [Tables.Digest]. That the other router's settings are the same is assumed.
 func Survival(services []lvs.Service, h Host) map[lvs.ID][]string {
 	out := map[lvs.ID][]string{}
-	users := usersOf(services)
+	users := make(map[user]int)
+	for i := range services {
+		countUsers(users, &services[i])
+	}
 	for i := range services {
 		s := &services[i]
 		reasons := surviveAttr(s)
@@ -87,8 +90,8 @@ func Survival(services []lvs.Service, h Host) map[lvs.ID][]string {
 			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_be_liberal is 0: connections go over to another router, but not back to one that had them before; on both: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1")
 		}
 		for _, srv := range s.Servers {
-			if u := users[userKey(s.ID, srv.Endpoint)]; len(u) > 1 {
-				reasons = append(reasons, fmt.Sprintf("server %v is in %d services: its packets do not tell which one a client asked", srv.Endpoint, len(u)))
+			if n := users[userKey(s.ID, srv.Endpoint)]; n > 1 {
+				reasons = append(reasons, fmt.Sprintf("server %v is in %d services: its packets do not tell which one a client asked", srv.Endpoint, n))
 				break
 			}
 		}
@@ -123,16 +126,11 @@ type user struct {
 
 func userKey(id lvs.ID, e lvs.Endpoint) user { return user{id.Protocol, e} }
 
-// usersOf finds the services of each server.
-func usersOf(services []lvs.Service) map[user][]*lvs.Service {
-	users := map[user][]*lvs.Service{}
-	for i := range services {
-		for _, srv := range services[i].Servers {
-			k := userKey(services[i].ID, srv.Endpoint)
-			users[k] = append(users[k], &services[i])
-		}
+// countUsers adds a service to the number of services of each server.
+func countUsers(users map[user]int, s *lvs.Service) {
+	for i := range s.Servers {
+		users[userKey(s.ID, s.Servers[i].Endpoint)]++
 	}
-	return users
 }
 
 // pickUp are the rules for packets of servers of which connection tracking knows
@@ -145,18 +143,24 @@ func usersOf(services []lvs.Service) map[user][]*lvs.Service {
 // Where packets do not tell the service (see [Survival]) there is no rule. The
 // scheduler does not matter here: with rr, what the server sends first goes on.
 func (b *builder) pickUp(f *family, services []*service) []firewall.Rule {
-	all := make([]lvs.Service, len(b.services))
-	for i, s := range b.services {
-		all[i] = *s.Service
+	total := 0
+	for _, s := range services {
+		total += len(s.Servers)
 	}
-	users := usersOf(all)
-	set := firewall.Set{Name: "lb_pickup" + f.suffix, Key: f.serviceType(), Data: f.endpointType(), Concat: true}
+	users := make(map[user]int, total)
+	for _, s := range services { // a server's family is that of its services
+		countUsers(users, s.Service)
+	}
+	set := firewall.Set{
+		Name: "lb_pickup" + f.suffix, Key: f.serviceType(), Data: f.endpointType(), Concat: true,
+		Elements: make([]nftables.SetElement, 0, total),
+	}
 	for _, s := range services {
 		if s.Masquerade || s.ID.Protocol == lvs.SCTP {
 			continue
 		}
-		for _, srv := range sortedServers(s.Servers) {
-			if len(users[userKey(s.ID, srv.Endpoint)]) == 1 {
+		for i := range s.sorted {
+			if srv := &s.sorted[i]; users[userKey(s.ID, srv.Endpoint)] == 1 {
 				set.Elements = append(set.Elements, nftables.SetElement{
 					Key: serviceKey(srv.Endpoint.Addr, s.ID.Protocol, srv.Endpoint.Port),
 					Val: endpointKey(lvs.Endpoint{Addr: s.ID.Addr, Port: s.ID.Port}),
