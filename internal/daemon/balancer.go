@@ -68,6 +68,7 @@ type balancer struct {
 	local    func() (map[netip.Addr]bool, error)
 	file     string        // balanceFile
 	wake     chan struct{} // room for one: services have changed
+	hurry    chan struct{} // room for one: somebody waits for what wake is about
 	look     chan struct{} // room for one: local addresses may matter
 
 	counts counterCache
@@ -98,7 +99,7 @@ type balancer struct {
 
 func newBalancer(log *slog.Logger, file string, values checks.Values) *balancer {
 	b := &balancer{
-		log: log, values: values, file: file, wake: make(chan struct{}, 1), look: make(chan struct{}, 1), settled: make(chan struct{}),
+		log: log, values: values, file: file, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), look: make(chan struct{}, 1), settled: make(chan struct{}),
 		started: map[string]checks.Start{}, hooks: serverHooks{}, cfg: &config.Config{},
 	}
 	b.runner = checks.NewRunner(checks.Options{Changed: b.checked})
@@ -132,6 +133,10 @@ func (b *balancer) applyAll(ctx context.Context) error {
 		case <-b.wake:
 		case <-timer.C:
 		}
+		select {
+		case <-b.hurry: // what is taken now has it
+		default:
+		}
 		kernel, services, change := b.take()
 		if kernel == nil {
 			continue
@@ -151,17 +156,20 @@ func (b *balancer) applyAll(ctx context.Context) error {
 		if again > 0 {
 			timer.Reset(again)
 		}
-		if !rest(ctx, time.Since(begin)) {
+		if !b.rest(ctx, time.Since(begin)) {
 			return nil
 		}
 	}
 }
 
-// rest waits after a change that took some time; false if the context ends.
-func rest(ctx context.Context, took time.Duration) bool {
+// rest waits after a change that took some time; false if the context ends. A
+// configuration does not wait: there are not many.
+func (b *balancer) rest(ctx context.Context, took time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
+	case <-b.hurry:
+		return true
 	case <-time.After(min(balanceRest*took, balanceRestMax)):
 		return true
 	}
@@ -272,6 +280,7 @@ func (b *balancer) configure(cfg *config.Config) error {
 		}
 	}
 	b.changed()
+	kick(b.hurry)
 	kick(b.look)
 	return nil
 }
