@@ -101,12 +101,10 @@ func (d *decoder) parse(text []byte) *Config {
 		}
 		d.add(Error, dup.line, dup.key, "is already set in line %d; keep one of them", dup.first)
 	}
-	tree, ok := plainTree(string(text))
-	if !ok {
-		if _, err := toml.Decode(string(text), &tree); err != nil {
-			d.notTOML(string(text), err, len(idx.duplicates) > 0)
-			return nil
-		}
+	var tree map[string]any
+	if _, err := toml.Decode(string(text), &tree); err != nil {
+		d.notTOML(string(text), err, len(idx.duplicates) > 0)
+		return nil
 	}
 	cfg := d.config(tree, idx.root)
 	if d.errors > 0 {
