@@ -108,7 +108,7 @@ type attempt struct {
 
 // NewRunner makes a runner without checks. It starts nothing: see Run.
 func NewRunner(o Options) *Runner {
-	files := fileLimit()
+	files := FileLimit()
 	if o.Limit <= 0 {
 		o.Limit = min(defaultLimit, files/2)
 	}
@@ -421,8 +421,9 @@ func (r *Runner) Hurry(name string) {
 	}
 }
 
-// fileLimit is how many descriptors the process may have.
-func fileLimit() int {
+// FileLimit is how many descriptors the process may have (RLIMIT_NOFILE). A Runner
+// uses three quarters of them at most.
+func FileLimit() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024

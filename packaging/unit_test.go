@@ -62,7 +62,7 @@ func TestUnit(t *testing.T) {
 			"KillMode": "process", "Restart": "on-failure", "RestartPreventExitStatus": "3 4 5", "RestartSec": "1s",
 			"WatchdogSec": "10s", "TimeoutAbortSec": "3s",
 			"RuntimeDirectory": "hakeep", "RuntimeDirectoryPreserve": "restart", "StateDirectory": "hakeep",
-			"LimitRTPRIO": "50", "LimitMEMLOCK": "infinity",
+			"LimitRTPRIO": "50", "LimitMEMLOCK": "infinity", "LimitNOFILE": "1024:524288",
 			"CapabilityBoundingSet":   "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_NICE CAP_IPC_LOCK CAP_CHOWN CAP_SETUID CAP_SETGID CAP_KILL CAP_DAC_READ_SEARCH",
 			"RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET",
 		},

@@ -15,7 +15,8 @@ func (b *block) lvs(mails Choice) LVS {
 	l := LVS{
 		Backend: Backend(b.word("lvs_backend")), Flush: b.flag("lvs_flush"), FlushOnStop: FlushNone,
 		InitNotifies: b.flag("rs_init_notifies"), NoCheckerMails: b.flag("no_checker_emails"),
-		NetNamespace: b.namespace("net_namespace_ipvs"), ExpireNodest: b.choice("lvs_expire_nodest_conn"),
+		UntrackedMark: b.number("checker_untracked_mark", 0),
+		NetNamespace:  b.namespace("net_namespace_ipvs"), ExpireNodest: b.choice("lvs_expire_nodest_conn"),
 	}
 	if l.Backend == 0 {
 		l.Backend = BackendAuto // said already
@@ -37,7 +38,7 @@ func (b *block) lvs(mails Choice) LVS {
 	if alert == ChoiceUnset {
 		alert = mails
 	}
-	b.d.balancing = balancing{vsAlert: alert.or(false), rsAlert: alert.or(true), logAll: b.flag("checker_log_all_failures")}
+	b.d.balancing = balancing{vsAlert: alert.or(false), rsAlert: alert.or(true), logAll: b.flag("checker_log_all_failures"), mark: l.UntrackedMark}
 	return l
 }
 

@@ -111,6 +111,14 @@ func lvsGlobalCases() []keywordCase {
 		mails("global_defs/smtp_alert_checker", "smtp_alert_checker = true", true, true),
 		mails("global_defs/smtp_alert_checker", "smtp_alert_checker = false", false, false),
 		mails("global_defs/smtp_alert", "smtp_alert = true", true, true),
+		{key: "global_defs/checker_untracked_mark", global: "checker_untracked_mark = 4096", inst: check("TCP_CHECK", "", "", nil).inst, want: func(c *Config, g *Global, _ *Instance) {
+			g.LVS.UntrackedMark = 4096
+			v := baseVirtual()
+			p := probe()
+			p.Mark = 4096
+			v.Servers[0].Checkers.TCP = []TCPCheck{{p}}
+			c.VirtualServers = []VirtualServer{v}
+		}},
 		{key: "global_defs/checker_log_all_failures", global: "checker_log_all_failures = true", inst: check("TCP_CHECK", "", "", nil).inst, want: func(c *Config, _ *Global, _ *Instance) {
 			v := baseVirtual()
 			p := probe()

@@ -76,7 +76,7 @@ func checkerKeywords() []Keyword {
 		{Name: "bindto", Kind: KindAddr, Default: "<the kernel's choice>", Example: `"10.0.0.1"`, Doc: "Source address of the probes."},
 		{Name: "bind_port", Kind: KindInt, Default: "<the kernel's choice>", Min: 1, Max: 65535, Example: "50000", Doc: "Source port of the probes."},
 		{Name: "bind_if", Kind: KindLink, Default: "<the kernel's choice>", Example: `"eth1"`, Doc: "Interface that the probes take."},
-		{Name: "fwmark", Kind: KindInt, Default: "0", Max: 1<<32 - 1, Doc: "Firewall mark of the probes' packets; 0 for none."},
+		{Name: "fwmark", Kind: KindInt, Default: "<checker_untracked_mark>", Max: 1<<32 - 1, Example: "77", Doc: "Firewall mark of the probes' packets; 0 for none."},
 		{Name: "alpha", Kind: KindBool, Default: server, Example: "true", Doc: "The checker counts as failed until it has passed once."},
 		{Name: "log_all_failures", Kind: KindBool, Default: "<checker_log_all_failures>", Example: "true", Doc: "Log every probe that fails, not only when the checker does."},
 	})

@@ -33,6 +33,10 @@ func globalBalancingKeywords() []Keyword {
 		{Name: "smtp_alert_checker", Kind: KindBool, Default: "<smtp_alert>", Example: "true", Doc: "Send mails about virtual and real servers that do not say."},
 		{Name: "no_checker_emails", Kind: KindBool, Default: "false", Doc: "Send mails when a server comes and goes only, not when one of its checkers does."},
 		{Name: "checker_log_all_failures", Kind: KindBool, Default: "false", Doc: "Log every probe that fails, not only when a checker does."},
+		{
+			Name: "checker_untracked_mark", Kind: KindInt, Default: "0", Max: 1<<32 - 1, Example: "4096", Source: sourceHakeep,
+			Doc: "Firewall mark of probes that have no fwmark; connection tracking does not see the packets of sockets with it, and a firewall has to let in what is untracked. 0 for none.",
+		},
 		{Name: "rs_init_notifies", Kind: KindBool, Default: "false", Doc: "Tell of every server at the start, not only of changes."},
 		renamed("lvs_flush_onstop", "lvs_flush_on_stop"),
 	})

@@ -30,6 +30,9 @@ type LVS struct {
 	// NoCheckerMails sends mails when a server comes and goes only, not when one
 	// of several checkers of it does (no_checker_emails).
 	NoCheckerMails bool
+	// UntrackedMark is the mark of sockets that connection tracking does not see, and
+	// of probes without one of their own (checker_untracked_mark); 0 for none.
+	UntrackedMark uint32
 	// NetNamespace is the absolute path of the network namespace whose IPVS
 	// table is used (net_namespace_ipvs); empty for that of everything else.
 	NetNamespace string

@@ -168,7 +168,7 @@ func (r *rsDraft) probe(kind Block, b *block) Probe {
 		addr = b.addr("connect_ip")
 	}
 	p.Addr = netip.AddrPortFrom(addr, 0)
-	p.Bind, p.BindLink, p.Mark = b.addr("bindto"), b.text("bind_if"), b.number("fwmark", 0)
+	p.Bind, p.BindLink, p.Mark = b.addr("bindto"), b.text("bind_if"), b.number("fwmark", b.d.balancing.mark)
 	b.checkWay(p)
 	if !port {
 		return p

@@ -11,8 +11,9 @@ import (
 
 // balancing is what [global_defs] says for servers and checkers.
 type balancing struct {
-	vsAlert, rsAlert bool // mails about virtual and real servers that do not say
-	logAll           bool // checker_log_all_failures
+	vsAlert, rsAlert bool   // mails about virtual and real servers that do not say
+	logAll           bool   // checker_log_all_failures
+	mark             uint32 // checker_untracked_mark
 }
 
 // vsDraft is a virtual server while it is read.

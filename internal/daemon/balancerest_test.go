@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,4 +76,21 @@ func TestBalancerRests(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFewFiles: more checks than there are descriptors for are told, with what would do.
+func TestFewFiles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		checks, files int
+		want          string
+	}{{10_000, 524_288, ""}, {768, 1024, ""}, {769, 1024, "1028 or more"}, {10_000, 4096, "13336 or more"}} {
+		got := fewFiles(tt.checks, tt.files)
+		if (got == "") != (tt.want == "") || !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%d checks, %d files: %q", tt.checks, tt.files, got)
+		}
+	}
+	if need := 10_000; fewFiles(need, need/3*4+4) != "" {
+		t.Error("what is advised does not do")
+	}
 }

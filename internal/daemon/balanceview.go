@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"hakeep/checks"
 	"hakeep/internal/config"
 	"hakeep/internal/control"
 	"hakeep/internal/status"
@@ -164,7 +165,7 @@ func (b *balancer) status(ctx context.Context) (*status.BalancingInput, []string
 	b.mu.Lock()
 	kernel, kind, reason, auto := b.backend, b.kind, b.reason, b.cfg.Global.LVS.Backend == config.BackendAuto
 	tables := usesTables(b.cfg)
-	addrsErr := b.addrsErr
+	addrsErr, probes := b.addrsErr, len(b.probes)
 	b.mu.Unlock()
 	if kernel == nil {
 		return in, nil
@@ -181,11 +182,24 @@ func (b *balancer) status(ctx context.Context) (*status.BalancingInput, []string
 	if addrsErr != nil {
 		warnings = append(warnings, "ha_suspend: "+addrsErr.Error())
 	}
+	if w := fewFiles(probes, checks.FileLimit()); w != "" {
+		warnings = append(warnings, w)
+	}
 	if auto && tables && chosenByKernel(reason) {
 		warnings = append(warnings, fmt.Sprintf("lvs_backend is auto and chose %s since %s: the tables of sh and mh agree with the other router's only if it has %s too; set lvs_backend on both",
 			kind, reason, kind))
 	}
 	return in, append(warnings, kernel.warnings()...)
+}
+
+// fewFiles says that checks have to wait for each other while servers do not answer,
+// or nothing. Each attempt has a descriptor; a quarter is left for everything else.
+func fewFiles(probes, files int) string {
+	if probes <= files/4*3 {
+		return ""
+	}
+	return fmt.Sprintf("%d checks of servers, but this process may have %d files open: while servers do not answer, attempts wait for each other; raise RLIMIT_NOFILE (LimitNOFILE= in the unit of systemd) to %d or more",
+		probes, files, probes/3*4+4)
 }
 
 // counterRest is how many times as long as reading the counters took they are told

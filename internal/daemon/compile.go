@@ -17,6 +17,8 @@ import (
 	"hakeep/internal/firewall"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
+	"hakeep/lvs"
+	"hakeep/lvs/nft"
 	"hakeep/vrrp"
 )
 
@@ -184,10 +186,26 @@ func rules(cfg *config.Config) firewall.Rules {
 		}
 	}
 	return firewall.Rules{
-		NoAccept: slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare),
-		Priority: int32(cfg.Global.NFTPriority),
-		Counters: cfg.Global.NFTCounters,
+		NoAccept:      slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare),
+		Priority:      int32(cfg.Global.NFTPriority),
+		Counters:      cfg.Global.NFTCounters,
+		Contributions: untrackedProbes(cfg),
 	}
+}
+
+// untrackedProbes keeps probes out of connection tracking, if that is wanted.
+func untrackedProbes(cfg *config.Config) []firewall.Contribution {
+	mark := cfg.Global.LVS.UntrackedMark
+	if mark == 0 || len(cfg.VirtualServers) == 0 {
+		return nil
+	}
+	var services []lvs.ID
+	for i := range cfg.VirtualServers {
+		for _, s := range cfg.VirtualServers[i].Services {
+			services = append(services, lvsID(s))
+		}
+	}
+	return []firewall.Contribution{nft.Probes(mark, services)}
 }
 
 // bothRules wants what a and b want.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 
@@ -197,7 +198,8 @@ func (d *daemon) restoreRules(cur *inForce) {
 }
 
 func sameRules(a, b firewall.Rules) bool {
-	return len(a.NoAccept) == len(b.NoAccept) && len(bothRules(a, b).NoAccept) == len(a.NoAccept) && a.Priority == b.Priority
+	return len(a.NoAccept) == len(b.NoAccept) && len(bothRules(a, b).NoAccept) == len(a.NoAccept) && a.Priority == b.Priority &&
+		reflect.DeepEqual(a.Contributions, b.Contributions)
 }
 
 // finish takes over the outcome of a reload. The loop calls it.

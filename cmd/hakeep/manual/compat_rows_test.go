@@ -36,6 +36,7 @@ var proofs = map[string]string{
 	"global_defs/smtp_alert_checker":               "internal/config.TestKeywords",
 	"global_defs/no_checker_emails":                "internal/config.TestKeywords",
 	"global_defs/checker_log_all_failures":         "internal/config.TestKeywords",
+	"global_defs/checker_untracked_mark":           "e2e.TestProbesUntracked",
 	"global_defs/rs_init_notifies":                 "internal/config.TestKeywords",
 	"global_defs/router_id":                        "internal/notify.TestMailAsSent",
 	"global_defs/instance":                         "internal/firewall.TestTableName",
