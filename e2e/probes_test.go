@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"hakeep/internal/lab"
@@ -140,5 +141,89 @@ delay_loop = "100ms"
 	}
 	if text := nstest.Run(t, s.a, "nft", "list", "ruleset"); strings.Contains(text, "lb_probes") {
 		t.Errorf("still there:\n%s", text)
+	}
+}
+
+// TestServerGoneForgotten: clients of UDP that keep sending from one port go on at
+// another server when theirs is taken out; TCP connections stay, or end at once with
+// lvs_expire_nodest_conn. A drained server keeps its clients.
+func TestServerGoneForgotten(t *testing.T) {
+	s := newSite(t, 2)
+	for _, srv := range s.servers {
+		srv.serveProbes(t)
+	}
+	const udp = `
+[[virtual_server]]
+address = "192.0.2.10:53"
+protocol = "UDP"
+lvs_sched = "rr"
+  [[virtual_server.real_server]]
+  address = "10.0.0.11:8082"
+  [[virtual_server.real_server]]
+  address = "10.0.0.12:8082"
+`
+	conf := s.config(150, `lvs_sched = "rr"`, "") + udp
+	h := nstest.Hakeep(t, s.a, conf)
+	awaitState(t, h, "MASTER")
+	var c net.Conn
+	if err := s.client.Do(func() (err error) {
+		c, err = net.Dial("udp4", "192.0.2.10:53")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	port := fmt.Sprintf("sport=%d ", c.LocalAddr().(*net.UDPAddr).Port)
+	// with sends something and finds out which server it is with.
+	with := func() string {
+		t.Helper()
+		if err := echo(c, patience); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range tracked(t, s.a) {
+			if _, reply, found := strings.Cut(line, "dport=53 "); found && strings.Contains(line, port) {
+				for _, srv := range s.servers {
+					if strings.Contains(reply, "src="+srv.addr()+" ") {
+						return srv.addr()
+					}
+				}
+			}
+		}
+		t.Fatal("the client is not tracked")
+		return ""
+	}
+	first := with()
+	other := map[string]string{"10.0.0.11": "10.0.0.12", "10.0.0.12": "10.0.0.11"}[first]
+	hand(t, h, "drain", "192.0.2.10:53", first+":8082")
+	if got := with(); got != first {
+		t.Errorf("after drain the client is with %s, before with %s", got, first)
+	}
+	hand(t, h, "disable", "192.0.2.10:53", first+":8082")
+	if got := with(); got != other {
+		t.Errorf("after disable the client is with %s, want %s", got, other)
+	}
+
+	tcp, number, err := s.ask(t, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := s.servers[number-1].addr() + ":8080"
+	hand(t, h, "disable", "192.0.2.10:80", server)
+	if err := echo(tcp, patience); err != nil {
+		t.Errorf("the connection of a server that is disabled: %v", err)
+	}
+	hand(t, h, "enable", "192.0.2.10:80", server)
+	if err := h.WriteConfig(strings.Replace(conf, "[global_defs]", "[global_defs]\nlvs_expire_nodest_conn = true", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, code, err := h.CLI(nstest.Context(t, patience), "reload"); err != nil || code != 0 {
+		t.Fatal(text, err)
+	}
+	if err := echo(tcp, patience); err != nil {
+		t.Errorf("the connection after the reload: %v", err)
+	}
+	hand(t, h, "disable", "192.0.2.10:80", server)
+	if err := echo(tcp, patience); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("with lvs_expire_nodest_conn: %v, want a reset", err)
 	}
 }

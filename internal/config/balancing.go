@@ -251,7 +251,7 @@ func (d *decoder) checkBackend(global *block, l *LVS, drafts []*vsDraft) {
 	if with != BackendNFT || without != BackendNFT {
 		return
 	}
-	for _, key := range []string{"lvs_flush", "lvs_flush_on_stop", "lvs_expire_nodest_conn", "lvs_timeouts", "lvs_sync_daemon", "net_namespace_ipvs"} {
+	for _, key := range []string{"lvs_flush", "lvs_flush_on_stop", "lvs_timeouts", "lvs_sync_daemon", "net_namespace_ipvs"} {
 		if global.has(key) {
 			global.warnf(key, "has no effect, because the services are in nftables")
 		}

@@ -13,8 +13,8 @@ func globalBalancingKeywords() []Keyword {
 			Doc: "Clear the whole IPVS table at the end; VS: take away services with their servers at once, rather than one by one.",
 		},
 		{
-			Name: "lvs_expire_nodest_conn", Kind: KindBool, Default: "<the kernel's>", Example: "true", Source: sourceHakeep,
-			Doc: "Have IPVS forget the connections of a server that is taken out, so that clients find another one (true), or drop their packets while it is away (false).",
+			Name: "lvs_expire_nodest_conn", Kind: KindBool, Default: "<IPVS: the kernel's; nftables: UDP only>", Example: "true", Source: sourceHakeep,
+			Doc: "Forget the connections of a server that is taken out, so that clients find another one (true), or keep them (false): IPVS drops their packets while it is away, nftables goes on sending them there.",
 		},
 		{
 			Name: "lvs_timeouts", Kind: KindEntry, Entries: BlockTimeouts, Default: "<the kernel's>", Example: `"tcp 900 tcpfin 120 udp 300"`,

@@ -15,8 +15,9 @@ type LVS struct {
 	Flush bool
 	// FlushOnStop says how services go at the end (lvs_flush_on_stop).
 	FlushOnStop Flush
-	// ExpireNodest has IPVS forget the connections of servers that are taken out
-	// (lvs_expire_nodest_conn); unset leaves the kernel's setting alone.
+	// ExpireNodest forgets the connections of servers that are taken out
+	// (lvs_expire_nodest_conn); unset leaves IPVS's setting alone, and means UDP with
+	// nftables.
 	ExpireNodest Choice
 	// TCPTimeout, TCPFinTimeout and UDPTimeout are how long IPVS keeps idle
 	// connections (lvs_timeouts): whole seconds, 0 for what the kernel has.

@@ -10,6 +10,7 @@ import (
 	"hakeep/internal/config"
 	"hakeep/internal/firewall"
 	"hakeep/lvs"
+	"hakeep/lvs/nft"
 )
 
 // balancePatience bounds the wait for the kernel at a start and at a reload: the
@@ -27,7 +28,11 @@ func (d *daemon) newBalancer() *balancer {
 			return newIPVSBackend(cfg, owned)
 		}
 		table, _ := d.firewall.(*firewall.Firewall)
-		return &nftBackend{rules: d.rules, table: table}, nil
+		conns, err := nft.OpenConntrack()
+		if err != nil {
+			d.log.Warn("connections of servers that are gone are not forgotten", "err", err)
+		}
+		return &nftBackend{rules: d.rules, table: table, conns: conns}, nil
 	}
 	b.load()
 	return b

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,16 +19,27 @@ type nftBackend struct {
 	rules *ruleset
 	// table is where counters are read; nil in tests without a kernel.
 	table *firewall.Firewall
+	// conns are the connections; nil likewise.
+	conns *nft.Conntrack
 
 	mu       sync.Mutex // guards what follows
 	tables   *nft.Tables
 	services []lvs.Service
 	closed   bool
+	expire   config.Choice
+	// last are the services that were in force last, forgetErr is why connections of
+	// servers that are gone were not forgotten.
+	last      []lvs.Service
+	forgetErr error
 }
 
 var _ backend = (*nftBackend)(nil)
 
-func (*nftBackend) configure(*config.Config) {}
+func (n *nftBackend) configure(cfg *config.Config) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.expire = cfg.Global.LVS.ExpireNodest
+}
 
 func (n *nftBackend) apply(_ context.Context, services []lvs.Service) (time.Duration, error) {
 	tables, err := nft.Build(services)
@@ -49,7 +61,32 @@ func (n *nftBackend) apply(_ context.Context, services []lvs.Service) (time.Dura
 		return 0, err
 	}
 	n.tables, n.services = tables, services
+	n.forgetErr = n.forget(forgotten(nft.Gone(n.last, services), n.expire))
+	n.last = services
 	return 0, nil
+}
+
+// forget removes connections of servers that are gone. The caller holds the mutex.
+func (n *nftBackend) forget(gone []nft.Pair) error {
+	if len(gone) == 0 || n.conns == nil {
+		return nil
+	}
+	_, err := n.conns.Forget(gone)
+	return err
+}
+
+// forgotten are the servers whose connections go with them (lvs_expire_nodest_conn).
+// Unless something is said they are those of UDP, where a connection is all that a
+// client sends from one port and has no end: it would go to the dead server for ever.
+// TCP notices, and the connection may be one that the server has not lost.
+func forgotten(gone []nft.Pair, expire config.Choice) []nft.Pair {
+	switch expire {
+	case config.ChoiceOn:
+		return gone
+	case config.ChoiceOff:
+		return nil
+	}
+	return slices.DeleteFunc(gone, func(p nft.Pair) bool { return p.ID.Protocol != lvs.UDP })
 }
 
 // describe tells of the tables that are in force.
@@ -72,10 +109,13 @@ func (n *nftBackend) describe(in *status.BalancingInput) {
 
 func (n *nftBackend) warnings() (out []string) {
 	n.mu.Lock()
-	tables, services := n.tables, n.services
+	tables, services, forgetErr := n.tables, n.services, n.forgetErr
 	n.mu.Unlock()
+	if forgetErr != nil {
+		out = append(out, fmt.Sprintf("load balancing: clients of servers that are gone stay with them until they pause: %v", forgetErr))
+	}
 	if tables == nil {
-		return nil
+		return out
 	}
 	for _, note := range tables.Notes {
 		out = append(out, "load balancing: "+note.String())
@@ -117,6 +157,10 @@ func nftCounters(c nft.Counts) lvs.Counters {
 func (n *nftBackend) close(_ context.Context, remove bool) error {
 	n.mu.Lock()
 	n.closed = true
+	if n.conns != nil {
+		n.conns.Close()
+		n.conns = nil
+	}
 	n.mu.Unlock()
 	if !remove {
 		return nil

@@ -27,7 +27,7 @@ var proofs = map[string]string{
 	"/interface_up_down_delays": "e2e.TestLinkDelay internal/elector.TestLinkDelays",
 
 	"global_defs/lvs_backend":                      "internal/config.TestKeywords",
-	"global_defs/lvs_expire_nodest_conn":           "internal/config.TestKeywords",
+	"global_defs/lvs_expire_nodest_conn":           "e2e.TestServerGoneForgotten",
 	"global_defs/lvs_flush":                        "internal/config.TestKeywords",
 	"global_defs/lvs_flush_on_stop":                "internal/config.TestKeywords",
 	"global_defs/lvs_timeouts":                     "internal/config.TestKeywords",
