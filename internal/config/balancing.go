@@ -1,13 +1,15 @@
 package config
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"hakeep/internal/takeover"
 )
 
 // lvs reads what [global_defs] says about load balancing; mails is smtp_alert.
@@ -283,70 +285,46 @@ type FailoverNote struct {
 }
 
 // FailoverNotes returns the virtual servers with lvs_sched mh or sh that look as if
-// their connections survived a takeover without synchronisation, and do not. Two
-// routers with the same tables choose the same server for a client; the second one
-// knows a connection again by packets from the server's address and port, so that
-// these have to belong to one service, and it must be the client that the server
-// talks to. It is about the nftables back end.
+// their connections survived a takeover without synchronisation, and do not (see
+// package takeover). It is about the nftables back end.
 func (c *Config) FailoverNotes() []FailoverNote {
-	type at struct {
-		server netip.AddrPort
-		proto  Protocol
-	}
-	first := map[at]string{}
-	shared := map[string]map[string]string{} // by virtual server: server, other one
-	note := func(vs string, server netip.AddrPort, other string) {
-		if shared[vs] == nil {
-			shared[vs] = map[string]string{}
-		}
-		shared[vs][server.String()] = other
-	}
+	var services []takeover.Service
+	first := make([]int, 0, len(c.VirtualServers)+1) // of each virtual server
 	for i := range c.VirtualServers {
-		v := &c.VirtualServers[i]
-		services := map[Protocol]int{}
-		for _, s := range v.Services {
-			services[s.Protocol]++
-		}
-		for _, proto := range slices.Sorted(maps.Keys(services)) {
-			count := services[proto]
-			for j := range v.Servers {
-				key := at{v.Servers[j].Addr, proto}
-				other, ok := first[key]
-				switch {
-				case ok:
-					note(v.Name, key.server, other)
-					note(other, key.server, v.Name)
-				case count > 1:
-					note(v.Name, key.server, v.Name)
-				}
-				if !ok {
-					first[key] = v.Name
-				}
-			}
-		}
+		first = append(first, len(services))
+		services = append(services, c.VirtualServers[i].takeover()...)
 	}
+	first = append(first, len(services))
+	users := takeover.UsersOf(services)
 	var notes []FailoverNote
 	for i := range c.VirtualServers {
 		v := &c.VirtualServers[i]
-		if v.Scheduler != "mh" && v.Scheduler != "sh" {
+		if !takeover.Hashes(v.Scheduler) {
 			continue
 		}
-		why := ""
-		if v.Masquerade {
-			why = "with masquerade connections do not survive a takeover: servers see this router, and another one cannot know which client they mean"
-		}
-		for _, server := range slices.Sorted(maps.Keys(shared[v.Name])) {
-			if why != "" {
-				break
+		for j := first[i]; j < first[i+1]; j++ {
+			if reasons := users.Reasons(&services[j]); len(reasons) > 0 {
+				notes = append(notes, FailoverNote{v.Name, v.Line, "connections do not survive a takeover: " + strings.Join(reasons, "; ")})
+				break // the others of a group are the same
 			}
-			why = fmt.Sprintf("connections do not survive a takeover, because the server %s is also one of %s: a packet from it does not say which of the two it belongs to", server, shared[v.Name][server])
-			if shared[v.Name][server] == v.Name {
-				why = fmt.Sprintf("connections do not survive a takeover, because the server %s is that of several addresses of the group: a packet from it does not say which of them it belongs to", server)
-			}
-		}
-		if why != "" {
-			notes = append(notes, FailoverNote{v.Name, v.Line, why})
 		}
 	}
 	return notes
+}
+
+// takeover are its services in the form that the rule takes. Servers without a port
+// have that of each service.
+func (v *VirtualServer) takeover() []takeover.Service {
+	list := make([]takeover.Service, 0, len(v.Services))
+	for _, s := range v.Services {
+		servers := make([]netip.AddrPort, len(v.Servers))
+		for i := range v.Servers {
+			at := v.Servers[i].Addr
+			servers[i] = netip.AddrPortFrom(at.Addr(), cmp.Or(at.Port(), s.Port))
+		}
+		list = append(list, takeover.Service{
+			Name: v.Name, Protocol: uint8(s.Protocol), Scheduler: v.Scheduler, Masquerade: v.Masquerade, Persistent: v.Persistence > 0, Servers: servers,
+		})
+	}
+	return list
 }

@@ -40,7 +40,7 @@ func TestBalancing(t *testing.T) {
 		{"no IPVS for what both do", bare, mh, []string{"note: ipvs: " + noIPVS + ", so load balancing is done by nftables (lvs_backend)"}},
 		{"no IPVS, and a shared server", bare, mh + again, []string{
 			"note: ipvs: " + noIPVS + ", so load balancing is done by nftables (lvs_backend)",
-			"note: takeover: 192.0.2.10:80/tcp: connections do not survive a takeover, because the server 10.0.0.11:80 is also one of 192.0.2.11:80/tcp: a packet from it does not say which of the two it belongs to",
+			"note: takeover: 192.0.2.10:80/tcp: connections do not survive a takeover: server 10.0.0.11:80 is also one of 192.0.2.11:80/tcp: its packets do not tell which of the two a client asked",
 		}},
 		{"no IPVS where nftables is asked for", bare, nft + mh, nil},
 		{"does not forward, DR", with(func(b *balancer) { b.forward4 = false }), dr, nil},

@@ -387,7 +387,9 @@ func TestSurvival(t *testing.T) {
 		fn(&s)
 		return []lvs.Service{s}
 	}
+	mh.Name = "a"
 	other := newTest(lvs.TCP, "192.0.2.11:80", "sh", "10.0.0.2", 1)
+	other.Name = "b"
 	udp := newTest(lvs.UDP, "192.0.2.11:80", "sh", "10.0.0.2", 1)
 	for _, c := range []struct {
 		name     string
@@ -404,7 +406,7 @@ func TestSurvival(t *testing.T) {
 		{"strict", []lvs.Service{mh}, Host{Liberal: true}, "nf_conntrack_tcp_loose"},
 		{"not liberal", []lvs.Service{mh}, Host{Loose: true}, "nf_conntrack_tcp_be_liberal"},
 		{"udp strict", []lvs.Service{udp}, Host{}, ""},
-		{"shared server", []lvs.Service{mh, other}, good, "server 10.0.0.2:80 is in 2 services"},
+		{"shared server", []lvs.Service{mh, other}, good, "server 10.0.0.2:80 is also one of b"},
 	} {
 		got := Survival(c.services, c.host)
 		reasons := got[c.services[0].ID]

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/google/nftables/expr"
 
 	"hakeep/internal/firewall"
+	"hakeep/internal/takeover"
 	"hakeep/lvs"
 )
 
@@ -76,24 +78,19 @@ func (h Host) Problems(services []lvs.Service) []string {
 // [Tables.Digest]. That the other router's settings are the same is assumed.
 func Survival(services []lvs.Service, h Host) map[lvs.ID][]string {
 	out := map[lvs.ID][]string{}
-	users := make(map[user]int)
+	rule := make([]takeover.Service, len(services))
 	for i := range services {
-		countUsers(users, &services[i])
+		rule[i] = takeoverOf(&services[i])
 	}
+	users := takeover.UsersOf(rule)
 	for i := range services {
 		s := &services[i]
-		reasons := surviveAttr(s)
+		reasons := users.Reasons(&rule[i])
 		if s.ID.Protocol == lvs.TCP && !h.Loose {
 			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_loose is 0: a connection is not picked up in the middle")
 		}
 		if s.ID.Protocol == lvs.TCP && !h.Liberal {
 			reasons = append(reasons, "net.netfilter.nf_conntrack_tcp_be_liberal is 0: connections go over to another router, but not back to one that had them before; on both: sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1")
-		}
-		for _, srv := range s.Servers {
-			if n := users[userKey(s.ID, srv.Endpoint)]; n > 1 {
-				reasons = append(reasons, fmt.Sprintf("server %v is in %d services: its packets do not tell which one a client asked", srv.Endpoint, n))
-				break
-			}
 		}
 		if len(reasons) > 0 {
 			out[s.ID] = reasons
@@ -102,34 +99,16 @@ func Survival(services []lvs.Service, h Host) map[lvs.ID][]string {
 	return out
 }
 
-func surviveAttr(s *lvs.Service) (reasons []string) {
-	if s.Attr.Scheduler != mh && s.Attr.Scheduler != sh {
-		reasons = append(reasons, fmt.Sprintf("scheduler %s: another router would choose another server; mh and sh choose the same", s.Attr.Scheduler))
-	}
-	if s.Attr.Persistence > 0 {
-		reasons = append(reasons, "persistence_timeout: which client has which server is known to one router only")
-	}
-	if s.Masquerade {
-		reasons = append(reasons, "masquerade: the server's side of a connection is an address and port of one router")
-	}
-	if s.ID.Protocol == lvs.SCTP {
-		reasons = append(reasons, "protocol sctp: the kernel does not pick up associations in the middle")
-	}
-	return reasons
-}
-
-// user is a server as packets show it.
-type user struct {
-	protocol lvs.Protocol
-	endpoint lvs.Endpoint
-}
-
-func userKey(id lvs.ID, e lvs.Endpoint) user { return user{id.Protocol, e} }
-
-// countUsers adds a service to the number of services of each server.
-func countUsers(users map[user]int, s *lvs.Service) {
+// takeoverOf is a service in the form that the rule takes.
+func takeoverOf(s *lvs.Service) takeover.Service {
+	servers := make([]netip.AddrPort, len(s.Servers))
 	for i := range s.Servers {
-		users[userKey(s.ID, s.Servers[i].Endpoint)]++
+		e := s.Servers[i].Endpoint
+		servers[i] = netip.AddrPortFrom(e.Addr, e.Port)
+	}
+	return takeover.Service{
+		Name: s.Name, Protocol: uint8(s.ID.Protocol), Scheduler: s.Attr.Scheduler,
+		Masquerade: s.Masquerade, Persistent: s.Attr.Persistence > 0, Servers: servers,
 	}
 }
 
@@ -144,23 +123,23 @@ func countUsers(users map[user]int, s *lvs.Service) {
 // scheduler does not matter here: with rr, what the server sends first goes on.
 func (b *builder) pickUp(f *family, services []*service) []firewall.Rule {
 	total := 0
-	for _, s := range services {
+	all := make([]takeover.Service, len(services)) // a server's family is that of its services
+	for i, s := range services {
+		all[i] = takeoverOf(s.Service)
 		total += len(s.Servers)
 	}
-	users := make(map[user]int, total)
-	for _, s := range services { // a server's family is that of its services
-		countUsers(users, s.Service)
-	}
+	users := takeover.UsersOf(all)
 	set := firewall.Set{
 		Name: "lb_pickup" + f.suffix, Key: f.serviceType(), Data: f.endpointType(), Concat: true,
 		Elements: make([]nftables.SetElement, 0, total),
 	}
-	for _, s := range services {
-		if s.Masquerade || s.ID.Protocol == lvs.SCTP {
+	for n, s := range services {
+		if !all[n].PicksUp() {
 			continue
 		}
 		for i := range s.sorted {
-			if srv := &s.sorted[i]; users[userKey(s.ID, srv.Endpoint)] == 1 {
+			srv := &s.sorted[i]
+			if users.Alone(all[n].Protocol, netip.AddrPortFrom(srv.Endpoint.Addr, srv.Endpoint.Port)) {
 				set.Elements = append(set.Elements, nftables.SetElement{
 					Key: serviceKey(srv.Endpoint.Addr, s.ID.Protocol, srv.Endpoint.Port),
 					Val: endpointKey(lvs.Endpoint{Addr: s.ID.Addr, Port: s.ID.Port}),
