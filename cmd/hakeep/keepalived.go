@@ -311,7 +311,7 @@ func (k *asKeepalived) places(o *daemon.Options, cfg *config.Config) {
 			pidDir = true
 			suffix += "_" + path.Base(ns)
 		}
-		pidDir = pidDir || cfg.Global.Name != ""
+		pidDir = pidDir || cfg.Global.Name != "" || cfg.Global.PIDDir
 	}
 	o.RuntimeDir = dir
 	if k.runtimeDir != "" {

@@ -100,6 +100,9 @@ type Global struct {
 	ScriptUser, ScriptGroup string
 	// Umask takes rights off the files that programs make (umask).
 	Umask fs.FileMode
+	// PIDDir puts the pid files of hakeep keepalived into /run/keepalived
+	// (use_pid_dir).
+	PIDDir bool
 	// ReloadFile is there while a reload reads the configuration (reload_file);
 	// empty for none, relative to the runtime directory unless absolute.
 	ReloadFile string

@@ -70,6 +70,7 @@ func (b *block) surroundings(g *Global) {
 	g.ScriptUser, g.ScriptGroup = d.scripts.user, d.scripts.group
 	g.Umask = b.umask("umask")
 	g.ReloadFile = b.reloadFile("reload_file")
+	g.PIDDir = b.flag("use_pid_dir")
 	g.ScriptSecurity = b.flag("enable_script_security")
 	g.StartupScript = b.command("startup_script", b.dur("startup_script_timeout"))
 	g.ShutdownScript = b.command("shutdown_script", b.dur("shutdown_script_timeout"))

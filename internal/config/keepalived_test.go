@@ -49,7 +49,7 @@ func TestKeepalivedKeywords(t *testing.T) {
 		t.Errorf("only %d keywords are listed", len(listed))
 	}
 	// These stand at keepalived's top level.
-	moved := []string{"global_defs/instance", "global_defs/net_namespace", "global_defs/net_namespace_ipvs"}
+	moved := []string{"global_defs/instance", "global_defs/net_namespace", "global_defs/net_namespace_ipvs", "global_defs/use_pid_dir"}
 	for _, k := range Keywords() {
 		id := string(k.Block) + "/" + k.Name
 		if k.Source == sourceKeepalived && k.Fate != Refused && !listed[id] && !slices.Contains(moved, id) {

@@ -312,6 +312,7 @@ func globalAroundCases() []keywordCase {
 		global("umask", `umask = "IWGRP | IROTH|S_IWOTH"`, func(g *Global) { g.Umask = 0o26 }),
 		global("reload_file", `reload_file = "/run/../run/reload"`, func(g *Global) { g.ReloadFile = "/run/reload" }),
 		global("reload_file", `reload_file = true`, func(g *Global) { g.ReloadFile = "hakeep.reload" }),
+		global("use_pid_dir", "use_pid_dir = true", func(g *Global) { g.PIDDir = true }),
 		global("enable_script_security", "enable_script_security = true", func(g *Global) { g.ScriptSecurity = true }),
 		global("startup_script", `startup_script = "/x y"`, func(g *Global) { g.StartupScript = ten }),
 		global("startup_script_timeout", "startup_script = \"/x\"\nstartup_script_timeout = \"60s\"", func(g *Global) { g.StartupScript = run("/x") }),

@@ -94,6 +94,10 @@ func globalScriptKeywords() []Keyword {
 			Doc: "Network namespace to run in.",
 		},
 		{
+			Name: "use_pid_dir", Kind: KindBool, Default: "false", Reload: ReloadRestart,
+			Doc: "hakeep keepalived has its pid files in /run/keepalived, as with instance or net_namespace; hakeep run has none.",
+		},
+		{
 			Name: "heal_double_master", Kind: KindBool, Default: "true", Source: sourceHakeep,
 			Doc: "After two masters were heard, the one that stays announces its addresses and runs its take-over commands again; not in strict mode.",
 		},

@@ -33,10 +33,6 @@ func rootKeywords() []Keyword {
 			Reason: "hakeep uses nftables, not ipsets",
 		},
 		{
-			Name: "use_pid_dir", Kind: KindBool, Default: "false", Fate: Warned,
-			Reason: "hakeep keeps its files in the runtime directory (--runtime-dir); -p and -r of hakeep keepalived name pid files",
-		},
-		{
 			Name: "child_wait_time", Kind: KindDuration, Default: `"5s"`, Fate: Warned,
 			Reason: "hakeep's processes end in order by themselves",
 		},
@@ -52,6 +48,7 @@ func rootKeywords() []Keyword {
 		},
 		inGlobal("net_namespace"),
 		inGlobal("net_namespace_ipvs"),
+		inGlobal("use_pid_dir"),
 	}
 	return slices.Concat(fill(BlockRoot, Done, "", done, warned, refused),
 		later(BlockRoot, "pacing of announcements by groups of interfaces", []Keyword{row(string(blockGarpGrp), KindTables, "", "")}),

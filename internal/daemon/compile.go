@@ -301,6 +301,7 @@ func restartKeys(old, next *config.Global) []string {
 	differ("realtime", old.Realtime != next.Realtime)
 	differ("vrrp_startup_delay", old.StartupDelay != next.StartupDelay)
 	differ("vrrp_delay_after_boot", old.DelayAfterBoot != next.DelayAfterBoot)
+	differ("use_pid_dir", old.PIDDir != next.PIDDir)
 	differ("net_namespace", old.NetNamespace != next.NetNamespace)
 	differ("lvs_backend", old.LVS.Backend != next.LVS.Backend)
 	differ("net_namespace_ipvs", old.LVS.NetNamespace != next.LVS.NetNamespace)

@@ -121,6 +121,7 @@ var without = map[string]string{
 	"Global.NetNamespace":            "read: Run enters it",
 	"Global.StartupScript":           "read: run before all tasks",
 	"Global.ShutdownScript":          "read: run after all tasks",
+	"Global.PIDDir":                  "the command's: hakeep keepalived names the pid files by it",
 	"Global.Dumps":                   "read: where dumps go, and the layout",
 }
 

@@ -99,6 +99,7 @@ var proofs = map[string]string{
 	"global_defs/shutdown_script":                  "e2e.TestStartupAndShutdownScripts vm/systemd.TestHooks",
 	"global_defs/shutdown_script_timeout":          "internal/daemon.TestScriptsAroundFail",
 	"global_defs/net_namespace":                    "e2e.TestNetNamespace e2e.TestNetNamespaceWrong",
+	"global_defs/use_pid_dir":                      "cmd/hakeep.TestPIDFiles",
 	"global_defs/heal_double_master":               "e2e.TestHealDoubleMaster",
 	"global_defs/fast_leave":                       "e2e.TestPlannedMoves vrrp.TestLeaveTeachesAShortInterval",
 	"global_defs/fast_leave_interval":              "vrrp.TestLeaveTeachesAShortInterval",

@@ -88,7 +88,7 @@ func (c *converter) note(n *node, _ *section) {
 func (c *converter) rootStatement(n *node) {
 	name := n.name()
 	k := c.row(config.BlockRoot, name)
-	if name == "net_namespace" || name == "instance" || name == "net_namespace_ipvs" {
+	if slices.Contains([]string{"net_namespace", "net_namespace_ipvs", "instance", "use_pid_dir"}, name) {
 		k = c.row(config.BlockGlobal, name)
 	}
 	switch {
