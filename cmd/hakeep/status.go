@@ -36,9 +36,10 @@ func newStatusCommand() *cobra.Command {
 --probe prints nothing: the exit code says it, for the health checks of
 containers and scripts.
 
---format keepalived-json, keepalived-data and keepalived-stats print what
-keepalived writes to keepalived.json, .data and .stats when a signal asks for it;
---json-version is the layout of the first, as the keyword json_version.
+--format keepalived-json, keepalived-data, keepalived-stats and keepalived-check
+print what keepalived writes to keepalived.json, .data and .stats and to
+keepalived_check.data when a signal asks for it; --json-version is the layout of
+the first, as the keyword json_version.
 
 Exit codes: 0 all is well, 1 an instance is in FAULT or the elector does not
 answer, 2 no daemon is running, 5 not permitted to ask it, 64 there is no such

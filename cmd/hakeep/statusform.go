@@ -26,13 +26,13 @@ const (
 func statusForm(cmd *cobra.Command, format string, one bool) (control.DumpForm, error) {
 	word, keep := strings.CutPrefix(format, formatKeep)
 	form := control.DumpForm(word)
-	known := keep && slices.Contains([]control.DumpForm{control.DumpJSON, control.DumpData, control.DumpStats}, form)
+	known := keep && slices.Contains([]control.DumpForm{control.DumpJSON, control.DumpData, control.DumpStats, control.DumpChecks}, form)
 	layout := cmd.Flags().Lookup("json-version")
 	switch {
 	case cmd.Flags().Changed("format") && (cmd.Flags().Changed("json") || cmd.Flags().Changed("probe")):
 		return "", usageError(cmd, errors.New("--format does not go with --json or --probe"))
 	case !known && format != formatText && format != formatJSON:
-		return "", usageError(cmd, fmt.Errorf("--format %q: allowed are text, json, keepalived-json, keepalived-data and keepalived-stats", format))
+		return "", usageError(cmd, fmt.Errorf("--format %q: allowed are text, json, keepalived-json, keepalived-data, keepalived-stats and keepalived-check", format))
 	case layout.Changed && (!keep || form != control.DumpJSON):
 		return "", usageError(cmd, errors.New("--json-version goes with --format keepalived-json"))
 	case layout.Changed && layout.Value.String() != "1" && layout.Value.String() != "2":

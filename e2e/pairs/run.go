@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -144,6 +145,9 @@ func (h *host) alone(s subject, dir string, r *result) error {
 			r.adverts = "differ"
 			r.problem("advert %s: hakeep %x, keepalived %x", key, a[key], b[key])
 		}
+	}
+	for _, x := range both {
+		x.quiet()
 	}
 	for _, x := range both {
 		x.stop()
@@ -420,6 +424,22 @@ func (x *router) adverts() map[string][]byte {
 }
 
 func (x *router) callsPath() string { return filepath.Join(x.dir, "calls") }
+
+// quiet waits until no call has been added for a while: hakeep leaves out those that
+// a stop overtakes, keepalived does not.
+func (x *router) quiet() {
+	const long = 500 * time.Millisecond
+	n, since := -1, time.Now()
+	_ = await(func() error { // a daemon that calls for ever is compared as it is
+		if got := len(x.calls()); got != n {
+			n, since = got, time.Now()
+		}
+		if time.Since(since) < long {
+			return errors.New("calls go on")
+		}
+		return nil
+	})
+}
 
 // calls are those of stand-ins, sorted: those of different instances have no order.
 func (x *router) calls() []string {

@@ -18,6 +18,8 @@ const (
 	DumpJSON  DumpForm = "json"
 	DumpData  DumpForm = "data"
 	DumpStats DumpForm = "stats"
+	// DumpChecks is keepalived_check.data.
+	DumpChecks DumpForm = "check"
 )
 
 // Dumper is the part of the daemon that makes dumps.
@@ -30,9 +32,9 @@ type Dumper interface {
 func (s *Server) dump(w http.ResponseWriter, r *http.Request) {
 	form, version := DumpForm(r.FormValue("form")), 0
 	switch form {
-	case DumpJSON, DumpData, DumpStats:
+	case DumpJSON, DumpData, DumpStats, DumpChecks:
 	default:
-		fail(w, http.StatusBadRequest, fmt.Errorf("form=%q: allowed are json, data and stats", form))
+		fail(w, http.StatusBadRequest, fmt.Errorf("form=%q: allowed are json, data, stats and check", form))
 		return
 	}
 	if v := r.FormValue("version"); v != "" {

@@ -128,6 +128,15 @@ func Run(ctx context.Context, o Options) error {
 	if err := makeRuntimeDir(o.RuntimeDir); err != nil {
 		return err
 	}
+	// Before there is a file with the process's number: who reads it may send any.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, SignalData, SignalStats, SignalJSON, SignalStatsClear)
+	if o.IgnoreInterrupt {
+		signal.Ignore(syscall.SIGINT)
+	} else {
+		signal.Notify(signals, syscall.SIGINT)
+	}
+	defer signal.Stop(signals)
 	held, err := lock(o.RuntimeDir)
 	if err != nil {
 		return err
@@ -142,14 +151,6 @@ func Run(ctx context.Context, o Options) error {
 		removePIDFiles(pids)
 		return err
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, SignalData, SignalStats, SignalJSON, SignalStatsClear)
-	if o.IgnoreInterrupt {
-		signal.Ignore(syscall.SIGINT)
-	} else {
-		signal.Notify(signals, syscall.SIGINT)
-	}
-	defer signal.Stop(signals)
 	d := newDaemon(o, cfg, &ownBinary{dir: o.RuntimeDir, realtime: cfg.Global.Realtime}, fw)
 	d.signals = signals
 	if d.executable, err = os.Executable(); err != nil {
@@ -169,6 +170,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	err = d.run(ctx)
 	if errors.Is(err, errUpgrade) {
+		// Until the new program asks for them they would end it.
+		signal.Ignore(SignalData, SignalStats, SignalJSON, SignalStatsClear)
 		return execute(d.executable) // which writes the pid files anew
 	}
 	removePIDFiles(pids)

@@ -15,6 +15,7 @@ import (
 
 	"hakeep/internal/config"
 	"hakeep/internal/control"
+	"hakeep/internal/status"
 	"hakeep/internal/status/dumps"
 	"hakeep/internal/version"
 	"hakeep/internal/wire"
@@ -75,27 +76,40 @@ func (d *daemon) writeDumps(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case sig := <-d.dumper.wanted:
-			if path, err := d.writeDump(ctx, sig); err != nil && ctx.Err() == nil {
-				d.log.Error("dump is not written", "file", path, "err", err)
-			} else if err == nil {
-				d.log.Debug("dump is written", "file", path)
+			in, inErr := d.dumpInput(ctx)
+			for _, form := range dumpForms(sig, d.current.Load().config) {
+				if path, err := d.writeDump(in, inErr, form); err != nil && ctx.Err() == nil {
+					d.log.Error("dump is not written", "file", path, "err", err)
+				} else if err == nil {
+					d.log.Debug("dump is written", "file", path)
+				}
+			}
+			if sig == SignalStatsClear && inErr == nil {
+				d.dumper.clear(in.Snapshot)
 			}
 		}
 	}
 }
 
-// writeDump writes the dump that a signal asks for. One that cannot be made leaves
-// no file behind: an old one would tell of a state that is over.
-func (d *daemon) writeDump(ctx context.Context, sig syscall.Signal) (path string, err error) {
-	form := control.DumpStats
-	switch sig {
-	case SignalData:
-		form = control.DumpData
-	case SignalJSON:
-		form = control.DumpJSON
+// dumpForms are the dumps that a signal asks for. keepalived has a process for
+// checkers, which writes its own one, as soon as there is a virtual server.
+func dumpForms(sig syscall.Signal, c *config.Config) []control.DumpForm {
+	switch {
+	case sig == SignalData && len(c.VirtualServers) > 0:
+		return []control.DumpForm{control.DumpData, control.DumpChecks}
+	case sig == SignalData:
+		return []control.DumpForm{control.DumpData}
+	case sig == SignalJSON:
+		return []control.DumpForm{control.DumpJSON}
 	}
+	return []control.DumpForm{control.DumpStats}
+}
+
+// writeDump writes one dump; inErr is why there is nothing to write. One that cannot
+// be made leaves no file behind: an old one would tell of a state that is over.
+func (d *daemon) writeDump(in *dumps.Input, inErr error, form control.DumpForm) (path string, err error) {
 	path = dumpPath(&d.current.Load().config.Global, form, d.opts.dumpDir())
-	in, err := d.dumpInput(ctx)
+	err = inErr
 	var text []byte
 	if err == nil {
 		text, err = dumpText(in, form, 0)
@@ -105,9 +119,6 @@ func (d *daemon) writeDump(ctx context.Context, sig syscall.Signal) (path string
 			err = errors.Join(err, gone)
 		}
 		return path, err
-	}
-	if sig == SignalStatsClear {
-		defer d.dumper.clear(in.Snapshot)
 	}
 	return path, replaceDump(path, text)
 }
@@ -128,6 +139,8 @@ func dumpText(in *dumps.Input, form control.DumpForm, version int) ([]byte, erro
 		return dumps.Data(in), nil
 	case control.DumpStats:
 		return dumps.Stats(in), nil
+	case control.DumpChecks:
+		return dumps.Checks(in), nil
 	}
 	if version == 0 {
 		version = in.Config.Global.Dumps.JSONVersion
@@ -157,6 +170,7 @@ func (d *daemon) dumpInput(ctx context.Context) (*dumps.Input, error) {
 			in.Rules[c.Name] = append(in.Rules[c.Name], r.String())
 		}
 	}
+	in.Balancing = status.Balance(d.balancer.view())
 	d.dumper.mu.Lock()
 	in.Base = d.dumper.base
 	d.dumper.mu.Unlock()
@@ -173,6 +187,11 @@ func (o *Options) dumpDir() string {
 
 // dumpPath is the file of a dump.
 func dumpPath(g *config.Global, form control.DumpForm, dir string) string {
+	if form == control.DumpChecks { // keepalived puts the word before the ending
+		data := dumpPath(g, control.DumpData, dir)
+		ending := filepath.Ext(data)
+		return strings.TrimSuffix(data, ending) + "_check" + ending
+	}
 	path := map[control.DumpForm]string{control.DumpData: g.Dumps.State, control.DumpStats: g.Dumps.Stats, control.DumpJSON: g.Dumps.JSON}[form]
 	if path == "" {
 		path = filepath.Join(dir, "keepalived."+string(form))

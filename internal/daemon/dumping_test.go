@@ -7,11 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"hakeep/internal/config"
 )
 
 // dumped waits for a dump that has the text and returns it.
@@ -60,6 +64,39 @@ func TestDumpSignals(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	r.stop()
+}
+
+// The signal for data also writes the dump of checkers as soon as there is a virtual
+// server, beside the other one.
+func TestDumpFiles(t *testing.T) {
+	t.Parallel()
+	balanced := &config.Config{VirtualServers: []config.VirtualServer{{}}}
+	for _, tt := range []struct {
+		name  string
+		sig   syscall.Signal
+		cfg   *config.Config
+		state string
+		want  []string
+	}{
+		{"data", SignalData, &config.Config{}, "", []string{"/run/h/keepalived.data"}},
+		{"with a virtual server", SignalData, balanced, "", []string{"/run/h/keepalived.data", "/run/h/keepalived_check.data"}},
+		{"elsewhere", SignalData, balanced, "/tmp/k.data", []string{"/tmp/k.data", "/tmp/k_check.data"}},
+		{"without an ending", SignalData, balanced, "/tmp.d/k", []string{"/tmp.d/k", "/tmp.d/k_check"}},
+		{"statistics", SignalStats, balanced, "", []string{"/run/h/keepalived.stats"}},
+		{"cleared", SignalStatsClear, balanced, "", []string{"/run/h/keepalived.stats"}},
+		{"JSON", SignalJSON, balanced, "", []string{"/run/h/keepalived.json"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, form := range dumpForms(tt.sig, tt.cfg) {
+				got = append(got, dumpPath(&config.Global{Dumps: config.Dumps{State: tt.state}}, form, "/run/h"))
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
 }
 
 // Clearing dumps the counters as they were, and counts from there.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hakeep/internal/config"
+	"hakeep/internal/status"
 	"hakeep/internal/track"
 	"hakeep/internal/wire"
 )
@@ -163,6 +164,46 @@ func TestGolden(t *testing.T) {
 	}
 	golden(t, "keepalived.stats", Stats(in))
 	golden(t, "keepalived.data", Data(in))
+	golden(t, "keepalived_check.data", Checks(balanced(t)))
+}
+
+// balanced is a virtual server, of which one server is well and another one has not
+// been checked yet, and one that the daemon does not have yet.
+func balanced(t *testing.T) *Input {
+	t.Helper()
+	c, problems := config.Parse("t.toml", []byte(`
+[[virtual_server]]
+address = "192.0.2.10:80"
+protocol = "TCP"
+lvs_sched = "rr"
+lvs_method = "NAT"
+alpha = true
+quorum_up = ["/bin/up", "a b"]
+sorry_server = "192.0.2.30:80"
+[[virtual_server.real_server]]
+address = "192.0.2.20:80"
+weight = 3
+[virtual_server.real_server.TCP_CHECK]
+[[virtual_server.real_server]]
+address = "192.0.2.21:80"
+inhibit_on_failure = true
+[virtual_server.real_server.TCP_CHECK]
+[[virtual_server]]
+fwmark = 7
+lvs_sched = "sh"
+lvs_method = "TUN"
+[[virtual_server.real_server]]
+address = "192.0.2.20"
+`))
+	if problems.HasErrors() {
+		t.Fatal(problems)
+	}
+	return &Input{Version: "1.2.3", Host: "lb1", Config: c, Snapshot: &wire.Snapshot{}, Balancing: status.Balancing{VirtualServers: []status.VirtualServer{{
+		Name: c.VirtualServers[0].Name, Up: true, Servers: []status.RealServer{
+			{Address: "192.0.2.20:80", Up: true, Weight: 3, Checks: []status.ServerCheck{{Name: "TCP_CHECK 192.0.2.20:80", State: "ok", Runs: 4}}},
+			{Address: "192.0.2.21:80", Checks: []status.ServerCheck{{Name: "TCP_CHECK 192.0.2.21:80", State: "init"}}},
+		},
+	}}}}
 }
 
 func TestNoPassword(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"hakeep/internal/config"
+	"hakeep/internal/status"
 	"hakeep/internal/track"
 	"hakeep/internal/wire"
 )
@@ -25,6 +26,8 @@ type Input struct {
 	// Routes and Rules are those of an instance in the manner of ip route and ip
 	// rule.
 	Routes, Rules map[string][]string
+	// Balancing is load balancing, for [Checks] alone.
+	Balancing status.Balancing
 }
 
 // view is one instance from both sides.
