@@ -33,7 +33,18 @@ type ipvsBackend struct {
 	wanted []lvs.Service
 	syncs  bool
 	closed bool
+	// known are the services that the kernel has, nil if that is not
+	// known; look is when its table is read again.
+	known []lvs.Service
+	look  time.Time
 }
+
+// lookRest is how many times as long as reading the kernel's table took it is not read
+// again, up to lookMax: it is done for the case that others change it.
+const (
+	lookRest = 20
+	lookMax  = 5 * time.Minute
+)
 
 var _ backend = (*ipvsBackend)(nil)
 
@@ -120,7 +131,7 @@ func (b *ipvsBackend) apply(ctx context.Context, services []lvs.Service) (time.D
 		b.owned[services[i].ID] = true
 	}
 	errs := []error{b.setTimeouts(ctx), b.setExpire()}
-	_, err := b.client.Reconcile(ctx, services, func(id lvs.ID) bool { return b.owned[id] }, nil)
+	err := b.put(ctx, services)
 	if err == nil {
 		clear(b.owned)
 		for i := range services {
@@ -128,7 +139,29 @@ func (b *ipvsBackend) apply(ctx context.Context, services []lvs.Service) (time.D
 		}
 	}
 	b.wanted = services
-	return ipvs.Resync, errors.Join(append(errs, err, b.setSync(ctx))...)
+	return max(time.Until(b.look), time.Millisecond), errors.Join(append(errs, err, b.setSync(ctx))...)
+}
+
+// put makes the kernel have the services. The caller holds the mutex.
+func (b *ipvsBackend) put(ctx context.Context, services []lvs.Service) error {
+	before := b.known
+	b.known = nil
+	if before != nil && time.Now().Before(b.look) {
+		if done, err := b.client.Amend(ctx, before, services); done || err != nil {
+			if done {
+				b.known = services
+			}
+			return err
+		}
+	}
+	began := time.Now()
+	_, err := b.client.Reconcile(ctx, services, func(id lvs.ID) bool { return b.owned[id] }, nil)
+	now := time.Now()
+	b.look = now.Add(min(max(ipvs.Resync, lookRest*now.Sub(began)), lookMax))
+	if err == nil {
+		b.known = services
+	}
+	return err
 }
 
 func (b *ipvsBackend) setTimeouts(ctx context.Context) error {

@@ -117,6 +117,32 @@ func TestOwnership(t *testing.T) {
 	checkTable(t, c, nil)
 }
 
+// TestAmend: the difference of two tables is applied without looking, and that somebody
+// else was there is noticed where it matters.
+func TestAmend(t *testing.T) {
+	c := open(t)
+	before := []lvs.Service{service(web(1), "rr", 1, 1), service(web(2), "wrr", 1)}
+	after := []lvs.Service{service(web(1), "rr", 5), service(web(3), "wlc", 1, 2)}
+	mustReconcile(t, c, before, everything)
+	amend := func(from, to []lvs.Service, want bool) {
+		t.Helper()
+		if done, err := c.Amend(t.Context(), from, to); done != want || err != nil {
+			t.Fatalf("done: %v, %v", done, err)
+		}
+	}
+	amend(before, after, true)
+	checkTable(t, c, after)
+	amend(after, after, true)
+	amend(after, before, true)
+	checkTable(t, c, before)
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	amend(before, after, false)
+	mustReconcile(t, c, after, everything)
+	checkTable(t, c, after)
+}
+
 // TestDraining: an unwanted server stays with weight 0 as long as it is told to.
 func TestDraining(t *testing.T) {
 	c := open(t)

@@ -12,7 +12,8 @@ import (
 
 // Resync is how often the caller should reconcile although nothing has changed on its
 // side: so long does it take at most until what others have changed is put right.
-// Reading a table of a few dozen services takes a few milliseconds.
+// Reading a table of a few dozen services takes a few milliseconds; where it takes
+// long, the caller should do it less often.
 const Resync = 10 * time.Second
 
 // rounds is how often a table that somebody else changes at the same time is read
@@ -81,6 +82,16 @@ func (c *Client) Reconcile(ctx context.Context, desired []lvs.Service, owned fun
 		errs = append(errs, &OpError{Op: op, Err: refused[op]})
 	}
 	return report, errors.Join(errs...)
+}
+
+// Amend makes the services the desired ones if the table is as the last Reconcile left
+// it, with the services before: it applies the difference of the two, and reads nothing. To read
+// thousands of services takes longer than to change one. It reports false if the
+// kernel took something otherwise: then Reconcile has to look.
+func (c *Client) Amend(ctx context.Context, before, desired []lvs.Service) (bool, error) {
+	asBefore := true
+	again, err := c.apply(ctx, lvs.Diff(desired, before, nil), func(lvs.Op, error) { asBefore = false }, &Report{})
+	return asBefore && !again && err == nil, err
 }
 
 // plan is lvs.Diff with the connections that Drain wants to know.
