@@ -15,6 +15,10 @@ const (
 	// first advert: keepalived advertises before it has them, with 200 addresses
 	// by 7 ms.
 	lingerAfterFirst = 100 * time.Millisecond
+	// lingerIPv6Addr is added for each IPv6 address, up to lingerAfterMost: 200 took
+	// 60 ms with a kernel that had nothing else to do, and 130 ms with a busy one.
+	lingerIPv6Addr  = 500 * time.Microsecond
+	lingerAfterMost = 600 * time.Millisecond
 	// lingerApart is the least distance of the winner's second advert from its
 	// first. The shortest interval is 10 ms; two winners answer each other within
 	// one round trip.
@@ -26,9 +30,9 @@ const (
 	// is alone waits for it at its stop.
 	lingerMost = 2 * time.Second
 	// settleShort and settleLong are when a new master announces its addresses
-	// again: whoever left kept them for lingerAfterFirst, and may have answered
-	// for them meanwhile.
-	settleShort = 150 * time.Millisecond
+	// again, after the linger of whoever left, who may have answered for them
+	// meanwhile, and a second after the take-over.
+	settleShort = 50 * time.Millisecond
 	settleLong  = time.Second
 	// takeLimit bounds the wait for the addresses of a planned take: 1,000 IPv6
 	// ones take 300 ms.
@@ -66,6 +70,15 @@ func lingerBound(p *Params, learned time.Duration) time.Duration {
 	return max(bound, min(loss, lingerMost))
 }
 
+// lingerAfter is how long the addresses are kept after the winner's first advert.
+func lingerAfter(p *Params) time.Duration {
+	if p.Family != IPv6 {
+		return lingerAfterFirst
+	}
+	n := time.Duration(len(p.Addrs) + len(p.Excluded))
+	return min(lingerAfterFirst+n*lingerIPv6Addr, lingerAfterMost)
+}
+
 // linger gives the addresses up when a winner has them, at the latest after
 // bound. Until then nothing is announced any more.
 func (in *instance) linger(r *Router, now, bound time.Duration) {
@@ -89,7 +102,7 @@ func (in *instance) lingerAdvert(r *Router, now time.Duration, src netip.Addr, a
 	case a.Priority == 0:
 	case !in.winner.IsValid():
 		in.winner, in.wonAt = src, now
-		in.lingerUntil = now + lingerAfterFirst
+		in.lingerUntil = now + lingerAfter(in.p)
 	case in.winner != src:
 		in.winner, in.wonAt = src, now
 	case now-in.wonAt >= lingerApart:

@@ -345,6 +345,28 @@ func TestStandbyFromTheStart(t *testing.T) {
 	}
 }
 
+// TestLingerAfter: a winner needs longer for many IPv6 addresses, whose kernel serves
+// them one by one; the wait is bounded.
+func TestLingerAfter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		family          Family
+		addrs, excluded int
+		want            time.Duration
+	}{
+		{IPv4, 1, 0, 100 * ms},
+		{IPv4, 200, 800, 100 * ms},
+		{IPv6, 2, 0, 101 * ms},
+		{IPv6, 150, 50, 200 * ms},
+		{IPv6, 200, 4000, 600 * ms},
+	} {
+		p := &Params{Family: c.family, Addrs: make([]netip.Addr, c.addrs), Excluded: make([]netip.Addr, c.excluded)}
+		if got := lingerAfter(p); got != c.want {
+			t.Errorf("%v, %d addresses and %d excluded: %v, want %v", c.family, c.addrs, c.excluded, got, c.want)
+		}
+	}
+}
+
 // TestLingerAfterLosing: who hears a better master keeps the addresses until that
 // one has them, and no longer.
 func TestLingerAfterLosing(t *testing.T) {

@@ -23,7 +23,7 @@ func (in *instance) toMaster(r *Router, now time.Duration, cause Cause) {
 	r.emit(Action{Kind: Announce, ID: in.id})
 	if in.p.PlannedMoves {
 		in.advertiseInstalled = !in.taking
-		in.settle = now + settleShort
+		in.settle = now + lingerAfter(in.p) + settleShort
 	}
 	in.taking = false
 }
@@ -106,7 +106,7 @@ func (in *instance) masterAdvert(r *Router, now time.Duration, src netip.Addr, a
 			in.advertise(r, now, own)
 		}
 		// The winner may be one that advertises before it has the addresses.
-		in.linger(r, now, lingerAfterFirst)
+		in.linger(r, now, lingerAfter(in.p))
 		in.winner, in.wonAt = src, now
 		in.follower(r, now, CauseHigherPriority)
 		in.follow(now, src, a)

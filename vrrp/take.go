@@ -50,7 +50,7 @@ func (in *instance) installed(r *Router, now time.Duration) {
 // gone.
 func (in *instance) settleAfter(now time.Duration) {
 	if in.p.PlannedMoves {
-		in.settle = min(in.settle, now+settleShort)
+		in.settle = min(in.settle, now+lingerAfter(in.p)+settleShort)
 	}
 }
 

@@ -54,7 +54,7 @@ var mutations = []mutation{
 	{"fault does not say that it leaves", "fault.go", "		in.advertise(r, now, 0)\n", ""},
 	{"fault keeps the addresses", "fault.go", "		in.dropMastership(r)\n", ""},
 	{"leave does not say so", "leave.go", "	in.advertise(r, now, 0)\n", ""},
-	{"lost master keeps the addresses", "master.go", "		in.linger(r, now, lingerAfterFirst)\n", ""},
+	{"lost master keeps the addresses", "master.go", "		in.linger(r, now, lingerAfter(in.p))\n", ""},
 	{"reload keeps the old skew", "reconfigure.go", "		in.rearm()\n", ""},
 	{"reload makes an unchanged instance anew", "reconfigure.go", "			if !used[i] && same(old[i].p) {\n", "			if !used[i] && same(old[i].p) && !old[i].p.equal(p) {\n"},
 	{"reload restarts the timer", "reconfigure.go", "		in.resolve(r, now) // the set", "		in.arm(now, in.wait)\n		in.resolve(r, now) // the set"},

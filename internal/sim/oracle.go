@@ -141,7 +141,7 @@ const takeLimit = time.Second
 
 // lingerBound is how long a former master may keep its addresses: until the
 // slowest backup must have advertised, also one that has missed something if that
-// is within 2 s, and two times 100 ms.
+// is within 2 s, and two times 100 ms; and half a millisecond for each IPv6 address.
 func (s *seat) lingerBound() time.Duration {
 	wait := s.p.Interval
 	if s.p.Version == vrrp.V2 {
@@ -150,7 +150,11 @@ func (s *seat) lingerBound() time.Duration {
 		// The loss of an advert must not make a hole.
 		wait = max(wait, min(time.Duration(s.p.DownAdverts+1)*s.p.Interval, 2*time.Second))
 	}
-	return wait + 200*time.Millisecond
+	wait += 200 * time.Millisecond
+	if s.p.Family == vrrp.IPv6 {
+		wait += time.Duration(len(s.p.Addrs)) * time.Millisecond / 2
+	}
+	return wait
 }
 
 // lingered examines the end of a linger.
