@@ -1,8 +1,10 @@
 package keepalived
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -144,6 +146,29 @@ eth0 = "2 3"
 	}
 	if !res.Secrets || res.Exit() != 0 {
 		t.Errorf("secrets %v, exit %d: %v", res.Secrets, res.Exit(), res.Issues)
+	}
+}
+
+// TestMissingProgram: import says which checks will fail here, in the header too.
+func TestMissingProgram(t *testing.T) {
+	t.Parallel()
+	text := "vrrp_script gone {\n script \"/opt/gone a\"\n}\nvrrp_script here {\n script /bin/here\n}\n" +
+		strings.TrimSuffix(minimal, "}\n") + "track_script {\ngone\nhere\n}\n}\n"
+	res := Convert("/k.conf", "k.conf", Options{Root: fstest.MapFS{"k.conf": {Data: []byte(text)}}, Lookup: func(program string) error {
+		if program == "/opt/gone" {
+			return errors.New("not there")
+		}
+		return nil
+	}})
+	var said []string
+	for _, i := range res.Issues {
+		if strings.Contains(i.Message, "cannot be run") {
+			said = append(said, i.Kind.String()+" "+i.String())
+		}
+	}
+	want := []string{"changed k.conf:2: vrrp_script.gone.script: cannot be run on this host (not there): keepalived leaves the script out, hakeep counts it as failed"}
+	if !slices.Equal(said, want) || !strings.Contains(string(res.Text), "vrrp_script.gone.script: cannot be run") {
+		t.Errorf("%q\n%s", said, res.Text)
 	}
 }
 

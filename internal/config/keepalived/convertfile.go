@@ -25,6 +25,9 @@ type Options struct {
 	ConfigOnly bool
 	// Env returns environment variables for ${_ENV NAME}; nil for none.
 	Env func(string) string
+	// Lookup says why a program cannot be run on this host, nil if it can; nil for
+	// not asking.
+	Lookup func(program string) error
 }
 
 // Result is what became of a keepalived.conf.
@@ -68,7 +71,11 @@ func Convert(name, shown string, o Options) *Result {
 		c.settle()
 		res.Scripts, res.Security = c.scripts()
 		var places []place
-		if res.Config, places = c.load(shown, o.Root); res.Config != nil && !o.ConfigOnly {
+		res.Config, places = c.load(shown, o.Root)
+		if res.Config != nil && o.Lookup != nil {
+			c.programs(res.Config, o.Lookup)
+		}
+		if res.Config != nil && !o.ConfigOnly {
 			res.Config, res.Text, places = c.write(res.Config, shown, o.Root)
 		}
 		if res.Config != nil {

@@ -1,9 +1,11 @@
 package keepalived
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -72,7 +74,17 @@ func IsFile(path string) (bool, error) {
 // ConvertFile is Convert with the files, host name and environment of this
 // host. The error says that there is no such path.
 func ConvertFile(path, configID string) (*Result, error) {
-	return convertFile(path, Options{ConfigID: configID})
+	return convertFile(path, Options{ConfigID: configID, Lookup: lookup})
+}
+
+// lookup says why a program cannot be run on this host.
+func lookup(program string) error {
+	_, err := exec.LookPath(program)
+	var named *exec.Error
+	if errors.As(err, &named) {
+		return named.Err
+	}
+	return err
 }
 
 // ConvertFileWith is ConvertFile with more options, and without a Text.

@@ -247,3 +247,21 @@ func (c *converter) users() {
 		}
 	}
 }
+
+// programs reports the checks whose program is not there: an instance that tracks one
+// is in FAULT, or has less priority, where it was not with keepalived.
+func (c *converter) programs(cfg *config.Config, lookup func(string) error) {
+	places := map[string]Pos{}
+	for _, s := range c.sections(config.BlockScript) {
+		if name, script := s.find("name"), s.find("script"); name != nil && script != nil {
+			places[name.value] = script.pos
+		}
+	}
+	for i := range cfg.Scripts {
+		script := &cfg.Scripts[i]
+		if err := lookup(script.Command.Argv[0]); err != nil {
+			c.addOwn(Changed, places[tomlString(script.Name)], string(config.BlockScript)+"."+script.Name+".script",
+				"cannot be run on this host (%v): keepalived leaves the script out, hakeep counts it as failed", err)
+		}
+	}
+}
