@@ -181,12 +181,15 @@ func Run(ctx context.Context, o Options) error {
 func newDaemon(o Options, cfg *config.Config, e electors, fw keeper) *daemon {
 	d := &daemon{
 		opts: o, log: o.Logger, started: time.Now(),
-		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(), dumper: newDumper(),
+		supervisor: newSupervisor(o.Logger, e), firewall: fw, notify: newNotifier(o.Logger), history: newHistory(), dumper: newDumper(o.RuntimeDir),
 		hostOf:   HostOf,
 		patience: applyTimeout, job: askJob,
 		upgrades: make(chan struct{}), requests: make(chan reloadRequest), outcomes: make(chan outcome, 1),
 		listen:    make(chan netip.AddrPort, 1),
 		snapshots: make(chan *wire.Snapshot, 1), stopped: make(chan struct{}),
+	}
+	if err := d.dumper.load(); err != nil {
+		d.log.Warn("counters are not as they were cleared", "err", err)
 	}
 	d.trial = func(ctx context.Context) (string, error) { return tryBinary(ctx, d.executable, o.ConfigFile) }
 	if host, err := os.Hostname(); err == nil {

@@ -34,16 +34,45 @@ const (
 // kind is then still to be written.
 const dumpQueue = 8
 
-// dumper remembers when counters were cleared. Its other work is done by the
-// daemon's writeDumps, one dump at a time.
+// dumper remembers what counters were when they were cleared, in a file, too, since
+// the elector goes on counting when main is started again. Its other work is done
+// by the daemon's writeDumps, one dump at a time.
 type dumper struct {
 	wanted chan syscall.Signal // has room for dumpQueue
+	file   string
 
-	mu   sync.Mutex // guards base
-	base map[string]wire.Counters
+	mu      sync.Mutex // guards cleared
+	cleared cleared
 }
 
-func newDumper() *dumper { return &dumper{wanted: make(chan syscall.Signal, dumpQueue)} }
+// cleared is what counters were. It is also the file's content.
+type cleared struct {
+	// Started is when the elector started that has counted; another one has begun
+	// at 0.
+	Started time.Time                `json:"started"`
+	Base    map[string]wire.Counters `json:"base"` // by instance
+}
+
+func newDumper(dir string) *dumper {
+	return &dumper{wanted: make(chan syscall.Signal, dumpQueue), file: filepath.Join(dir, clearedName)}
+}
+
+// load reads what an earlier main process has cleared.
+func (d *dumper) load() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return readJSON(d.file, &d.cleared)
+}
+
+// base is what is to be taken off the counters of a snapshot.
+func (d *dumper) base(s *wire.Snapshot) map[string]wire.Counters {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.cleared.Started.Equal(s.Started) {
+		return nil
+	}
+	return d.cleared.Base
+}
 
 // wants takes a signal that asks for a dump, and reports whether it is one.
 func (d *dumper) wants(sig os.Signal) bool {
@@ -59,14 +88,15 @@ func (d *dumper) wants(sig os.Signal) bool {
 }
 
 // clear makes the counters of a snapshot the ones to count from.
-func (d *dumper) clear(s *wire.Snapshot) {
+func (d *dumper) clear(s *wire.Snapshot) error {
 	base := make(map[string]wire.Counters, len(s.Instances))
 	for i := range s.Instances {
 		base[s.Instances[i].Name] = s.Instances[i].Counters
 	}
 	d.mu.Lock()
-	d.base = base
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	d.cleared = cleared{Started: s.Started, Base: base}
+	return writeJSON(d.file, &d.cleared)
 }
 
 // writeDumps is the task that writes dumps when signals ask for them.
@@ -85,7 +115,9 @@ func (d *daemon) writeDumps(ctx context.Context) error {
 				}
 			}
 			if sig == SignalStatsClear && inErr == nil {
-				d.dumper.clear(in.Snapshot)
+				if err := d.dumper.clear(in.Snapshot); err != nil {
+					d.log.Warn("cleared counters are not kept", "err", err)
+				}
 			}
 		}
 	}
@@ -171,9 +203,7 @@ func (d *daemon) dumpInput(ctx context.Context) (*dumps.Input, error) {
 		}
 	}
 	in.Balancing = status.Balance(d.balancer.view())
-	d.dumper.mu.Lock()
-	in.Base = d.dumper.base
-	d.dumper.mu.Unlock()
+	in.Base = d.dumper.base(snap)
 	return in, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hakeep/internal/config"
+	"hakeep/internal/wire"
 )
 
 // dumped waits for a dump that has the text and returns it.
@@ -128,6 +129,28 @@ func TestStatsClear(t *testing.T) {
 	r.signals <- SignalStats
 	r.dumped(path, "Sent: 0\n  Became master: 0")
 	r.stop()
+}
+
+// Cleared counters are remembered by the next main process, as long as it is the same
+// elector that counts.
+func TestClearedOutlivesMain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	then := time.Now()
+	snap := &wire.Snapshot{Started: then, Instances: []wire.InstanceStatus{{Name: "VI_1", Counters: wire.Counters{AdvertsSent: 7}}}}
+	if err := newDumper(dir).clear(snap); err != nil {
+		t.Fatal(err)
+	}
+	next := newDumper(dir)
+	if err := next.load(); err != nil {
+		t.Fatal(err)
+	}
+	if n := next.base(snap)["VI_1"].AdvertsSent; n != 7 {
+		t.Errorf("%d are taken off, want 7", n)
+	}
+	if base := next.base(&wire.Snapshot{Started: then.Add(time.Second)}); base != nil {
+		t.Errorf("of another elector %v is taken off", base)
+	}
 }
 
 // What an elector that does not answer would make of a dump is no dump: also the

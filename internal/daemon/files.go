@@ -21,6 +21,7 @@ const (
 	ownedName   = "owned.json"
 	eventsName  = "events.json"
 	balanceName = "balance.json"
+	clearedName = "cleared.json"
 )
 
 // makeRuntimeDir makes the runtime directory if it is not there. Users of the
@@ -154,7 +155,7 @@ func writeJSON(path string, v any) error {
 // removeFiles removes what must not outlive an orderly stop.
 func removeFiles(dir string) error {
 	var errs []error
-	for _, name := range []string{ownedName, eventsName, standbyName, balanceName, "keepalived.data", "keepalived.stats", "keepalived.json"} {
+	for _, name := range []string{ownedName, eventsName, standbyName, balanceName, clearedName, "keepalived_check.data", "keepalived.data", "keepalived.stats", "keepalived.json"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
