@@ -393,7 +393,7 @@ func TestExporters(t *testing.T) {
 func TestStatusFormats(t *testing.T) {
 	t.Parallel()
 	hk, _ := dumping(t)
-	for _, name := range []string{"json", "data", "stats"} {
+	for _, name := range []string{"json", "data", "stats", "check"} {
 		out, errs, code, err := hk.CLI(nstest.Context(t, patience), "status", "--format", "keepalived-"+name)
 		if err != nil || code != 0 || len(out) == 0 || strings.Contains(out, "s3cret") {
 			t.Errorf("%s: exit %d, %v %s\n%s", name, code, err, errs, out)

@@ -14,6 +14,8 @@
 //     masks them since 2.4; 2.2.7 does not).
 //   - What only describes keepalived's own process (descriptors, buffers,
 //     netlink, SNMP, the interfaces of the host) is left out of .data.
+//   - Routes and rules (vroutes, vrules) are in the words of ip route and ip rule;
+//     keepalived 2.2.7 has "prepend", "via inet" and "proto 18" there.
 //   - _check.data has what takes part in balancing and what a check is like, and the
 //     state of both; not what only the file says (delays, retries, addresses of groups).
 //   - .json is written also when there are no instances, as an empty list.
