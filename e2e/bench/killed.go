@@ -22,22 +22,45 @@ func killed(ctx context.Context, s settings) error {
 	runs := min(s.runs, 5)
 	fmt.Printf("\nAll processes killed, %d instances at %v: first announcement after each one's due time, ms; medians of %d runs\n\n",
 		killedInstances, interval, runs)
-	fmt.Printf("| program | median | p99 | worst | announced |\n|---|---|---|---|---|\n")
+	fmt.Printf("| program | due within | advert: median, p99, worst | announced: median, p99, worst | announced |\n|---|---|---|---|---|\n")
 	for _, k := range kinds {
-		var mids, p99s, worsts []time.Duration
+		var spread []time.Duration
+		var adverts, announced spreads
 		count := 0
 		for range runs {
-			d, err := killedOnce(ctx, s, k, interval)
+			r, err := killedOnce(ctx, s, k, interval)
 			if err != nil {
 				return fmt.Errorf("%s: %w", k, err)
 			}
-			slices.Sort(d)
-			count = len(d)
-			mids, p99s, worsts = append(mids, d[count/2]), append(p99s, d[count*99/100]), append(worsts, d[count-1])
+			count = len(r.announced)
+			spread = append(spread, r.spread)
+			adverts.add(r.adverts)
+			announced.add(r.announced)
 		}
-		fmt.Printf("| %s | %s | %s | %s | %d |\n", k, ms(median(mids)), ms(median(p99s)), ms(median(worsts)), count)
+		fmt.Printf("| %s | %s | %v | %v | %d |\n", k, ms(median(spread)), &adverts, &announced, count)
 	}
 	return nil
+}
+
+// killedRun is one kill: how long the due times are apart, and how long after each
+// one its first advert and announcement came.
+type killedRun struct {
+	spread             time.Duration
+	adverts, announced []time.Duration
+}
+
+// spreads collects the median, 99th percentile and worst of several runs.
+type spreads struct{ mid, p99, worst []time.Duration }
+
+func (s *spreads) add(d []time.Duration) {
+	slices.Sort(d)
+	n := len(d)
+	s.mid, s.p99, s.worst = append(s.mid, d[n/2]), append(s.p99, d[n*99/100]), append(s.worst, d[n-1])
+}
+
+// String gives the medians of the runs in milliseconds.
+func (s *spreads) String() string {
+	return ms(median(s.mid)) + ", " + ms(median(s.p99)) + ", " + ms(median(s.worst))
 }
 
 // sightings is when each virtual router was advertised last by router a, and each
@@ -46,6 +69,7 @@ type sightings struct {
 	mu        sync.Mutex
 	macA      map[string]bool
 	last      map[[2]int]time.Time
+	advert    map[[2]int]time.Time // router b's first
 	announced map[netip.Addr]time.Time
 	armed     bool
 }
@@ -53,8 +77,13 @@ type sightings struct {
 func (g *sightings) see(link int, f lab.Frame) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if v, ok := f.VRRP(); ok && len(v.Payload) > 1 && g.macA[f.Source().String()] {
-		g.last[[2]int{link, int(v.Payload[1])}] = f.Time
+	if v, ok := f.VRRP(); ok && len(v.Payload) > 1 {
+		key := [2]int{link, int(v.Payload[1])}
+		if g.macA[f.Source().String()] {
+			g.last[key] = f.Time
+		} else if g.armed && g.advert[key].IsZero() {
+			g.advert[key] = f.Time
+		}
 	} else if a, ok := announcedBy(f); ok && g.armed && !g.macA[f.Source().String()] {
 		if g.announced[a].IsZero() {
 			g.announced[a] = f.Time
@@ -68,7 +97,7 @@ func (g *sightings) count() int {
 	return len(g.announced)
 }
 
-func killedOnce(ctx context.Context, s settings, k kind, interval time.Duration) ([]time.Duration, error) {
+func killedOnce(ctx context.Context, s settings, k kind, interval time.Duration) (*killedRun, error) {
 	routers, links := manyRouters(killedInstances)
 	p, err := newPair(s, k)
 	if p != nil {
@@ -89,7 +118,7 @@ func killedOnce(ctx context.Context, s settings, k kind, interval time.Duration)
 	if err := sleep(ctx, 8*time.Second); err != nil { // announcements of the start
 		return nil, err
 	}
-	g := &sightings{macA: map[string]bool{}, last: map[[2]int]time.Time{}, announced: map[netip.Addr]time.Time{}}
+	g := &sightings{macA: map[string]bool{}, last: map[[2]int]time.Time{}, advert: map[[2]int]time.Time{}, announced: map[netip.Addr]time.Time{}}
 	for i := range links {
 		l, err := p.a.Netlink().LinkByName(link(i))
 		if err != nil {
@@ -118,16 +147,26 @@ func killedOnce(ctx context.Context, s settings, k kind, interval time.Duration)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var out []time.Duration
+	out := &killedRun{}
+	var first, final time.Time
 	for _, r := range routers {
-		last, ok := g.last[[2]int{r.link, r.vrid}]
+		key := [2]int{r.link, r.vrid}
+		last, ok := g.last[key]
 		at := g.announced[netip.MustParsePrefix(r.addrs[0]).Addr()]
-		if !ok || at.IsZero() {
+		if !ok || at.IsZero() || g.advert[key].IsZero() {
 			continue
 		}
-		out = append(out, at.Sub(last)-prescribed(interval))
+		if first.IsZero() || last.Before(first) {
+			first = last
+		}
+		if last.After(final) {
+			final = last
+		}
+		out.adverts = append(out.adverts, g.advert[key].Sub(last)-prescribed(interval))
+		out.announced = append(out.announced, at.Sub(last)-prescribed(interval))
 	}
-	if len(out) == 0 {
+	out.spread = final.Sub(first)
+	if len(out.announced) == 0 {
 		return nil, fmt.Errorf("nothing was announced\n%s", tail(p.onB))
 	}
 	return out, nil
