@@ -42,7 +42,7 @@ type member struct {
 
 // complete reports whether all addresses are in the kernel.
 func (m *member) complete() bool {
-	for i := range m.inst.Addresses {
+	for i := len(m.inst.Addresses) - 1; i >= 0; i-- { // the last comes last
 		if _, ok := m.installed[m.inst.Addresses[i].Key()]; !ok {
 			return false
 		}
@@ -64,7 +64,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			l.discarded(now, m, a)
 			continue
 		case vrrp.GroupTransition:
-			l.journal.add(wire.Event{Kind: wire.EventGroup, Level: "info", Group: a.Group, From: a.From.String(), To: a.To.String()})
+			l.journal.put(wire.Event{Kind: wire.EventGroup, Level: "info", Group: a.Group, From: a.From.String(), To: a.To.String()})
 			continue
 		}
 		if m == nil {
@@ -81,14 +81,18 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			if a.From == vrrp.Master {
 				l.unmark(m)
 			}
-			l.journal.add(wire.Event{
+			l.journal.put(wire.Event{
 				Kind: wire.EventTransition, Level: "info", Instance: m.inst.Params.Name,
 				From: a.From.String(), To: a.To.String(), Cause: a.Cause.String(), Priority: l.priority(a.ID),
 			})
 		case vrrp.Install:
 			m.install = true
-			l.addrsDue = true
+			if len(m.inst.Routes)+len(m.inst.Rules) > 0 || l.stopping {
+				l.addrsDue = true
+			}
+			l.adding = append(l.adding, a.ID)
 			l.installing[a.ID] = true
+			l.touched = append(l.touched, a.ID) // they may be there
 		case vrrp.Remove:
 			m.install, m.silent = false, false
 			l.addrsDue = true
@@ -103,7 +107,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 		case vrrp.AnnounceAgain:
 			l.announceInstalled(now, a.ID, m, arp.CauseRefresh)
 		case vrrp.PriorityChanged:
-			l.journal.add(wire.Event{
+			l.journal.put(wire.Event{
 				Kind: wire.EventPriority, Level: "info", Instance: m.inst.Params.Name,
 				To: l.router.State(a.ID).String(), Priority: a.Priority,
 			})
@@ -112,7 +116,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			if m.mastered != 0 && now-m.mastered < giveWay {
 				continue
 			}
-			l.journal.add(wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: m.inst.Params.Name, Peer: m.lastPeer})
+			l.journal.put(wire.Event{Kind: wire.EventLowerPriority, Level: "warn", Instance: m.inst.Params.Name, Peer: m.lastPeer})
 		case vrrp.AnnounceGroup:
 			l.sched.Begin(now, uint32(a.ID), arp.CauseLowerPriority, m.inst.Announce, nil)
 		case vrrp.Accepted:
@@ -155,7 +159,9 @@ func (m *member) keepPackets(next *wire.Instance) {
 
 // prepare builds the packets of an advert.
 func (l *loop) prepare(m *member, a *vrrp.Action) {
-	l.flush() // the old ones may be queued
+	if len(m.packets) > 0 {
+		l.flush() // they may be queued
+	}
 	m.packets = m.packets[:0]
 	m.made = *a
 	a.Packets(nil, func(o *vrrp.Outgoing) {
@@ -226,6 +232,7 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	l.addrs.own(c)
 	l.delays.delays = c.LinkDelays
 	l.addrsDue = true
+	l.touchInstalling()
 	applied := &wire.Applied{Digest: c.Digest}
 	for i := range c.Instances {
 		if name := c.Instances[i].Params.Name; kept[name] {

@@ -157,7 +157,7 @@ func (t *addrThread) run(ctx context.Context) error {
 
 // turn handles what the slot has.
 func (t *addrThread) turn() {
-	desired, config, events := t.slot.take()
+	desired, added, config, events := t.slot.take()
 	t.peeked = 0
 	if config != nil {
 		t.config = config
@@ -182,6 +182,13 @@ func (t *addrThread) turn() {
 		if !t.slot.waiting() {
 			t.note(t.items.sync(t.clock.now()))
 		}
+	}
+	if len(added) > 0 {
+		t.routers = map[string]bool{}
+		if err := t.rec.Add(t.clock.now(), added); !errors.Is(err, netif.ErrSuperseded) {
+			t.note(err)
+		}
+		t.flush()
 	}
 	if len(events) > 0 {
 		t.note(t.rec.HandleEvents(t.clock.now(), events))

@@ -17,12 +17,21 @@ type journal struct {
 	events []wire.Event
 	first  uint64 // Seq of events[0]
 	last   uint64
+	unsaid bool          // nobody was told of the last ones
 	wake   chan struct{} // has room for one: something is new
 }
 
 func newJournal() *journal { return &journal{first: 1, wake: make(chan struct{}, 1)} }
 
+// add puts an event there and tells of it.
 func (j *journal) add(ev wire.Event) {
+	j.put(ev)
+	j.signal()
+}
+
+// put is add for one that signal will be called after: to wake another thread for
+// each of thousands of transitions would cost more than they do.
+func (j *journal) put(ev wire.Event) {
 	j.mu.Lock()
 	j.last++
 	ev.Seq = j.last
@@ -35,7 +44,19 @@ func (j *journal) add(ev wire.Event) {
 		j.first += journalSize / 2
 	}
 	j.events = append(j.events, ev)
+	j.unsaid = true
 	j.mu.Unlock()
+}
+
+// signal tells of what is there since the last call.
+func (j *journal) signal() {
+	j.mu.Lock()
+	unsaid := j.unsaid
+	j.unsaid = false
+	j.mu.Unlock()
+	if !unsaid {
+		return
+	}
 	select {
 	case j.wake <- struct{}{}:
 	default:

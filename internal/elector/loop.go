@@ -32,6 +32,10 @@ const (
 	// noticeGap is the least time between two notices of the same kind about
 	// the same instance.
 	noticeGap = time.Minute
+
+	// guardGap is how long changes of the addresses that nobody else may use are
+	// gathered. What others say of an address counts two seconds later (package acd).
+	guardGap = 50 * time.Millisecond
 )
 
 // sockets is what the loop needs of vrrpnet.Net.
@@ -82,14 +86,19 @@ type loop struct {
 	byParams map[*vrrp.Params]*wire.Instance
 	members  map[vrrp.ID]*member
 	byKey    map[netif.Key]vrrp.ID // who an address belongs to
-	// installing are instances whose addresses are not all in the kernel yet.
-	installing map[vrrp.ID]bool
-	links      map[int]string // names by index
-	delays     linkDelays
-	stats      stats
-	takeovers  takeovers
-	started    time.Time
-	rt         realtime
+	// installing are instances whose addresses are not all in the kernel yet, or of
+	// which the Router does not know it. touched are those to be looked at for that,
+	// ready those that are complete.
+	installing     map[vrrp.ID]bool
+	touched, ready []vrrp.ID
+	// adding are instances whose addresses are desired from this turn on.
+	adding    []vrrp.ID
+	links     map[int]string // names by index
+	delays    linkDelays
+	stats     stats
+	takeovers takeovers
+	started   time.Time
+	rt        realtime
 
 	advert      vrrp.AdvertReceived // the one being stepped
 	receive     func(*vrrpnet.Datagram)
@@ -98,6 +107,7 @@ type loop struct {
 	socketsDue  bool // endpoints have changed
 	addrsDue    bool // desired addresses have changed
 	guardDue    bool // the addresses that nobody else may use have changed
+	guardNext   time.Duration
 	paced       bool // instances are due that the last turn left over
 	advertsNext time.Duration
 	arpNext     time.Duration
@@ -156,6 +166,9 @@ func (l *loop) timeout() *unix.Timespec {
 		next = min(next, max(at, l.arpNext))
 	}
 	next = min(next, l.delays.next())
+	if l.guardDue {
+		next = min(next, l.guardNext)
+	}
 	if next == vrrp.Forever {
 		return nil
 	}
@@ -177,15 +190,10 @@ func (l *loop) turn() {
 		l.syncSockets()
 	}
 	l.flush()
-	if l.addrsDue {
-		l.addrsDue, l.guardDue = false, true
-		l.addrs.put(l.desired())
-	}
-	if l.guardDue {
-		l.guardDue = false
-		l.guard(l.guarded())
-	}
+	l.tellDesired()
 	l.announcements()
+	l.tellGuarded()
+	l.journal.signal()
 }
 
 // drain steps every advert that has arrived, within bounds: a flood must not
@@ -239,34 +247,6 @@ func (l *loop) timers() {
 	}
 }
 
-// tellInstalled tells the Router of instances whose addresses are complete, and
-// announced: at the advert that follows from it a keepalived that gives way drops
-// its own at once, and 200 addresses take some milliseconds to announce.
-func (l *loop) tellInstalled() {
-	if len(l.installing) == 0 {
-		return
-	}
-	l.announcements()
-	if at, ok := l.sched.Next(); ok && at <= l.clock.now() {
-		return // the loop comes back for the rest of them
-	}
-	if l.takeovers.any() {
-		l.takeovers.installed(l.clock.now(), func(id vrrp.ID) bool { m := l.members[id]; return m != nil && m.complete() })
-	}
-	for id := range l.installing {
-		m := l.members[id]
-		if m == nil {
-			delete(l.installing, id)
-			continue
-		}
-		if m.complete() {
-			delete(l.installing, id)
-			now := l.clock.now()
-			l.act(now, l.router.Step(now, vrrp.Installed{ID: id}))
-		}
-	}
-}
-
 // flush sends what is queued.
 func (l *loop) flush() {
 	if len(l.marking) > 0 {
@@ -275,7 +255,7 @@ func (l *loop) flush() {
 	if _, err := l.sockets.Flush(); err != nil {
 		l.stats.sendErrors++ // the sockets count each kind
 	}
-	if l.takeovers.any() {
+	if len(l.takeovers.unsent) > 0 {
 		l.takeovers.flushed(l.clock.now())
 	}
 }
@@ -283,7 +263,11 @@ func (l *loop) flush() {
 // announcements sends what is due of them.
 func (l *loop) announcements() {
 	now := l.clock.now()
-	if at, ok := l.sched.Next(); !ok || at > now || now < l.arpNext {
+	if at, ok := l.sched.Next(); !ok || at > now {
+		l.takeovers.sent(now) // nothing is left to send
+		return
+	}
+	if now < l.arpNext {
 		return
 	}
 	n := l.sched.Due(now, min(burst, l.sender.Room()), l.announce)
@@ -294,9 +278,7 @@ func (l *loop) announcements() {
 		l.arpNext = now + burstGap
 		return
 	}
-	if l.takeovers.any() {
-		l.takeovers.sent(l.clock.now())
-	}
+	l.takeovers.sent(l.clock.now())
 }
 
 // handle acts on one message of another thread.
@@ -317,7 +299,7 @@ func (l *loop) handle(msg any) {
 		}
 		l.socketsDue = true
 	case addrsMsg:
-		l.guardDue = true
+		l.guardLater()
 		l.addressResults(now, m)
 	case conflictMsg:
 		l.conflict(now, &m.conflict)
@@ -346,7 +328,8 @@ func (l *loop) handle(msg any) {
 
 // syncSockets opens and closes sockets as the instances want them now.
 func (l *loop) syncSockets() []string {
-	l.socketsDue, l.guardDue = false, true
+	l.socketsDue = false
+	l.guardLater()
 	var ends []vrrpnet.Endpoint
 	for _, s := range l.router.Snapshot(nil) {
 		p := l.members[s.ID].inst.Params
@@ -382,26 +365,6 @@ func (l *loop) log(level, text string) {
 	l.journal.add(wire.Event{Kind: wire.EventLog, Level: level, Text: text})
 }
 
-// desired is what the address thread shall bring about.
-func (l *loop) desired() desiredAddrs {
-	d := desiredAddrs{final: l.stopping && !l.router.Leaving()}
-	if s := &l.config.Static; !d.final {
-		d.addrs = append(d.addrs, s.Addresses...)
-		for _, it := range netif.Items(s.Routes, s.Rules) {
-			d.items = append(d.items, desiredItem{item: it, owners: l.followers(it.String())})
-		}
-	}
-	for _, s := range l.router.Snapshot(nil) {
-		if m := l.members[s.ID]; m != nil && m.install {
-			d.addrs = append(d.addrs, m.inst.Addresses...)
-			for _, it := range netif.Items(m.inst.Routes, m.inst.Rules) {
-				d.items = append(d.items, desiredItem{item: it, owners: []vrrp.ID{s.ID}})
-			}
-		}
-	}
-	return d
-}
-
 // addressResults notes what happened to addresses, announces new ones and
 // tells the Router of those that others keep removing.
 func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
@@ -429,6 +392,7 @@ func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 			}
 		case res.kind == addrInstalled:
 			m.installed[res.key] = res.target
+			l.touched = append(l.touched, id)
 			if m.install && !m.silent && res.target.Link != 0 {
 				fresh[id] = append(fresh[id], res.target)
 			}
@@ -439,7 +403,7 @@ func (l *loop) addressResults(now time.Duration, msg addrsMsg) {
 			l.act(now, l.router.Step(now, vrrp.AddressTaken{ID: id}))
 		}
 		if res.text != "" {
-			l.journal.add(wire.Event{Kind: wire.EventAddress, Instance: name, Level: res.level, Text: res.text})
+			l.journal.put(wire.Event{Kind: wire.EventAddress, Instance: name, Level: res.level, Text: res.text})
 		}
 	}
 	for id, targets := range fresh {
@@ -481,7 +445,7 @@ func (l *loop) itemResult(now time.Duration, res *addrResult) {
 		}
 	}
 	if res.text != "" {
-		l.journal.add(wire.Event{Kind: wire.EventAddress, Instance: name, Level: res.level, Text: res.text})
+		l.journal.put(wire.Event{Kind: wire.EventAddress, Instance: name, Level: res.level, Text: res.text})
 	}
 }
 

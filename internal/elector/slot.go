@@ -30,6 +30,7 @@ type desiredSlot struct {
 
 	mu      sync.Mutex // guards what follows
 	desired *desiredAddrs
+	added   []netif.Addr // desired besides, since
 	config  *wire.Config
 	events  []netif.Event
 }
@@ -38,7 +39,19 @@ func newDesiredSlot() *desiredSlot { return &desiredSlot{wake: make(chan struct{
 
 func (s *desiredSlot) put(d desiredAddrs) {
 	s.mu.Lock()
-	s.desired = &d
+	s.desired, s.added = &d, nil
+	s.mu.Unlock()
+	s.signal()
+}
+
+// add has addresses desired besides the others. The slice is the slot's from now on.
+func (s *desiredSlot) add(addrs []netif.Addr) {
+	s.mu.Lock()
+	if s.desired != nil {
+		s.desired.addrs = append(s.desired.addrs, addrs...)
+	} else {
+		s.added = append(s.added, addrs...)
+	}
 	s.mu.Unlock()
 	s.signal()
 }
@@ -64,7 +77,7 @@ func (s *desiredSlot) signal() {
 	}
 }
 
-// waiting reports whether newer desired addresses wait.
+// waiting reports whether newer desired addresses wait that are not only added.
 func (s *desiredSlot) waiting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,11 +96,11 @@ func (s *desiredSlot) peek(from int, f func(*netif.Event)) int {
 }
 
 // take returns what came since the last call; desired and config are nil when
-// they are unchanged.
-func (s *desiredSlot) take() (desired *desiredAddrs, config *wire.Config, events []netif.Event) {
+// they are unchanged. What is added counts after desired.
+func (s *desiredSlot) take() (desired *desiredAddrs, added []netif.Addr, config *wire.Config, events []netif.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	desired, config, events = s.desired, s.config, s.events
-	s.desired, s.config, s.events = nil, nil, nil
-	return desired, config, events
+	desired, added, config, events = s.desired, s.added, s.config, s.events
+	s.desired, s.added, s.config, s.events = nil, nil, nil, nil
+	return desired, added, config, events
 }

@@ -14,6 +14,9 @@ type takeovers struct {
 
 	// running are those that have not announced everything, by what they wait for.
 	running map[vrrp.ID]takeover
+	// unsent and unannounced are those that wait for their adverts and announcements
+	// to leave: thousands that go on at a time are not looked through for them.
+	unsent, unannounced []vrrp.ID
 }
 
 // takeover is one that goes on.
@@ -39,35 +42,45 @@ func (t *takeovers) transition(now time.Duration, a *vrrp.Action) {
 	}
 	t.timer.add(now - a.Due)
 	t.running[a.ID] = takeover{due: a.Due, step: awaitAdvert}
+	t.unsent = append(t.unsent, a.ID)
 }
 
-// any reports whether one goes on; without, no clock has to be read.
-func (t *takeovers) any() bool { return len(t.running) > 0 }
-
 // flushed notes that the adverts of all steps so far have left.
-func (t *takeovers) flushed(now time.Duration) { t.pass(now, awaitAdvert, nil, &t.advert) }
+func (t *takeovers) flushed(now time.Duration) {
+	for _, id := range t.unsent {
+		t.pass(now, id, awaitAdvert, &t.advert)
+	}
+	t.unsent = t.unsent[:0]
+}
 
-// installed notes whose addresses are complete.
-func (t *takeovers) installed(now time.Duration, done func(vrrp.ID) bool) {
-	t.pass(now, awaitAddresses, done, &t.addresses)
+// installed notes that the addresses of an instance are complete.
+func (t *takeovers) installed(now time.Duration, id vrrp.ID) {
+	if t.pass(now, id, awaitAddresses, &t.addresses) {
+		t.unannounced = append(t.unannounced, id)
+	}
 }
 
 // sent notes that all announcements that were due have left.
-func (t *takeovers) sent(now time.Duration) { t.pass(now, awaitAnnouncement, nil, &t.announced) }
+func (t *takeovers) sent(now time.Duration) {
+	for _, id := range t.unannounced {
+		t.pass(now, id, awaitAnnouncement, &t.announced)
+	}
+	t.unannounced = t.unannounced[:0]
+}
 
-// pass moves those that wait for a step on, if it is done for them.
-func (t *takeovers) pass(now time.Duration, step takeoverStep, done func(vrrp.ID) bool, h *histogram) {
-	for id, to := range t.running {
-		if to.step != step || done != nil && !done(id) {
-			continue
-		}
-		h.add(now - to.due)
-		if to.step++; to.step > awaitAnnouncement {
-			delete(t.running, id)
-			continue
-		}
+// pass moves one on if it waits for this step.
+func (t *takeovers) pass(now time.Duration, id vrrp.ID, step takeoverStep, h *histogram) bool {
+	to, ok := t.running[id]
+	if !ok || to.step != step {
+		return false
+	}
+	h.add(now - to.due)
+	if to.step++; to.step > awaitAnnouncement {
+		delete(t.running, id)
+	} else {
 		t.running[id] = to
 	}
+	return true
 }
 
 func (t *takeovers) status() wire.Takeovers {

@@ -25,7 +25,7 @@ func TestTakeovers(t *testing.T) {
 	to.sent(now) // what was due then was not theirs
 	to.transition(now, &vrrp.Action{Kind: vrrp.Transition, ID: 2, From: vrrp.Master, To: vrrp.Backup})
 	now += 100 * us
-	to.installed(now, func(id vrrp.ID) bool { return id == 1 })
+	to.installed(now, 1)
 	now += 60 * us
 	to.sent(now)
 	now += 60 * us

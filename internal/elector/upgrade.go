@@ -250,6 +250,7 @@ func (l *loop) takeOver(h *handover) {
 	}
 	l.found = nil
 	l.layoutMarks()
+	l.touchInstalling()
 	l.router = vrrp.Restore(h.Router)
 	l.addrs.own(h.Config)
 	l.addrs.put(l.desired())

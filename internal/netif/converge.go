@@ -46,7 +46,7 @@ func (r *Reconciler) converge(now time.Duration) error {
 			break
 		}
 		p = &pass{failures: map[*want]error{}}
-		if err := r.apply(now, p, ops); err != nil {
+		if err := r.apply(p, ops); err != nil {
 			r.retryLater(now)
 			return err
 		}
@@ -171,24 +171,35 @@ func dropped(before, after, removed []Installed, owned func(Installed) bool) []O
 }
 
 // apply works operations off, looking up between batches.
-func (r *Reconciler) apply(now time.Duration, p *pass, ops []Op) error {
-	for batch := range slices.Chunk(ops, batchOps) {
-		if r.opt.Superseded != nil && r.opt.Superseded() {
-			return ErrSuperseded
-		}
-		p.undo = p.undo[:0]
-		if err := r.k.Apply(batch, func(op Op, err error) { r.applied(p, op, err) }); err != nil {
-			return err
-		}
+func (r *Reconciler) apply(p *pass, ops []Op) error {
+	return r.batches(ops, func(op Op, err error) { r.applied(p, op, err) }, func() error {
 		if len(p.undo) == 0 {
-			continue
+			return nil
 		}
-		err := r.k.Apply(p.undo, func(op Op, err error) {
+		undo := p.undo
+		p.undo = nil
+		return r.k.Apply(undo, func(op Op, err error) {
 			if err != nil {
 				r.opt.Report(Result{Kind: ResultFailed, Addr: op.Addr, Err: fmt.Errorf("restore: %w", err)})
 			}
 		})
-		if err != nil {
+	})
+}
+
+// batches works operations off, unless newer ones wait, and calls after, if not
+// nil, after each batch.
+func (r *Reconciler) batches(ops []Op, done func(Op, error), after func() error) error {
+	for batch := range slices.Chunk(ops, batchOps) {
+		if r.opt.Superseded != nil && r.opt.Superseded() {
+			return ErrSuperseded
+		}
+		if err := r.k.Apply(batch, done); err != nil {
+			return err
+		}
+		if after == nil {
+			continue
+		}
+		if err := after(); err != nil {
 			return err
 		}
 	}

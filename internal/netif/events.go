@@ -166,7 +166,7 @@ func (r *Reconciler) putBack(now time.Duration, gone []*want) error {
 		case seen[w] || r.frozen(w):
 		case !known || l.Index != w.lost.index: // went too; see linkChanged
 		case w.put != never && now < w.put+putBackPause:
-			w.due = w.put + putBackPause
+			w.due, r.waiting = w.put+putBackPause, true
 		case w.addr.NoTrack || w.budget.Exhausted(now):
 			check = append(check, w)
 		default:

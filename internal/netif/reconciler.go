@@ -82,6 +82,7 @@ type Reconciler struct {
 	placed  map[place]bool // what we put there and did not see go
 	backoff reconcile.Backoff
 	retry   time.Duration // when to look again, or never
+	waiting bool          // a want may be due some time
 }
 
 // never is a time that does not come.
@@ -138,7 +139,7 @@ type loss struct {
 func NewReconciler(k Backend, opt Options) *Reconciler {
 	return &Reconciler{
 		k: k, opt: opt, marks: k.MarksSupported(),
-		bySlot: map[slot]*want{}, leaving: map[slot]Addr{}, links: newLinkTable(nil),
+		bySlot: map[slot]*want{}, use: map[string]use{}, leaving: map[slot]Addr{}, links: newLinkTable(nil),
 		settled: map[int]bool{}, placed: map[place]bool{},
 		backoff: reconcile.Backoff{Min: retryMin, Max: retryMax}, retry: never,
 	}
@@ -160,6 +161,50 @@ func (r *Reconciler) Sync(now time.Duration, desired []Addr) error {
 	r.started = true
 	r.setDesired(desired)
 	return r.converge(now)
+}
+
+// Add is Sync with what is desired already and these addresses besides. Nothing is
+// read for it, as long as the kernel takes them: of thousands of take-overs one
+// after another each would read what all of them have put there.
+func (r *Reconciler) Add(now time.Duration, addrs []Addr) error {
+	look := !r.started // leftovers
+	r.started = true
+	fresh := make([]*want, 0, len(addrs))
+	for _, a := range addrs {
+		if w := r.desire(a, nil); w != nil {
+			fresh = append(fresh, w)
+		}
+	}
+	if len(fresh) == 0 && !look {
+		return nil
+	}
+	if err := r.readLinks(); err != nil {
+		r.retryLater(now)
+		return err
+	}
+	ops := make([]Op, 0, len(fresh))
+	for _, w := range fresh {
+		if r.frozen(w) {
+			look = true
+			continue
+		}
+		ops = append(ops, Op{Kind: OpAdd, Addr: w.addr, Proto: Protocol, Probe: true})
+	}
+	p := &pass{}
+	err := r.batches(ops, func(op Op, err error) {
+		if err == nil {
+			r.applied(p, op, nil)
+		} else {
+			look = true // it is there, or cannot be
+		}
+	}, nil)
+	switch {
+	case err != nil:
+		r.retryLater(now)
+	case look:
+		err = r.converge(now)
+	}
+	return err
 }
 
 // Resync reads everything again and puts right what differs. It is for a slow
@@ -189,8 +234,13 @@ func (r *Reconciler) NextDeadline() (at time.Duration, ok bool) {
 		}
 	}
 	earliest(r.retry)
+	if !r.waiting {
+		return at, ok
+	}
+	r.waiting = false
 	for _, w := range r.wants {
 		earliest(w.due)
+		r.waiting = r.waiting || w.due != never
 	}
 	return at, ok
 }
@@ -218,39 +268,46 @@ func (r *Reconciler) setDesired(desired []Addr) {
 	r.wants = make([]*want, 0, len(desired))
 	r.use = make(map[string]use)
 	for _, a := range desired {
-		if err := a.Check(); err != nil {
-			r.opt.Report(Result{Kind: ResultFailed, Addr: a, Err: err})
-			continue
-		}
-		s := a.slot()
-		if first, twice := r.bySlot[s]; twice {
-			if first.addr.Key() != a.Key() {
-				err := fmt.Errorf("address %s: the same to the kernel as %s: %w", a.Key(), first.addr.Key(), ErrInvalid)
-				r.opt.Report(Result{Kind: ResultFailed, Addr: a, Err: err})
-			}
-			continue
-		}
-		w := old[s]
-		if w == nil {
-			limits := reconcile.Budget{Limit: takenLimit, Window: takenWindow}
-			w = &want{addr: a, budget: limits, drift: limits, put: never, due: never}
-		}
-		was := w.addr
-		was.NoTrack = a.NoTrack
-		if was != a && w.status != statusTaken && w.status != statusReleased {
-			w.status = statusAbsent
-		}
-		w.addr = a
-		r.bySlot[s] = w
-		r.wants = append(r.wants, w)
-		r.use[a.Link] = use{v4: r.use[a.Link].v4 || a.is4()}
-		delete(r.leaving, s)
+		r.desire(a, old)
 	}
 	for s, w := range old {
 		if r.bySlot[s] == nil {
 			r.leaving[s] = w.addr
 		}
 	}
+}
+
+// desire takes one desired address in, with its history if it has one in old. It
+// returns nil if the address cannot be had, or is desired already.
+func (r *Reconciler) desire(a Addr, old map[slot]*want) *want {
+	if err := a.Check(); err != nil {
+		r.opt.Report(Result{Kind: ResultFailed, Addr: a, Err: err})
+		return nil
+	}
+	s := a.slot()
+	if first, twice := r.bySlot[s]; twice {
+		if first.addr.Key() != a.Key() {
+			err := fmt.Errorf("address %s: the same to the kernel as %s: %w", a.Key(), first.addr.Key(), ErrInvalid)
+			r.opt.Report(Result{Kind: ResultFailed, Addr: a, Err: err})
+		}
+		return nil
+	}
+	w := old[s]
+	if w == nil {
+		limits := reconcile.Budget{Limit: takenLimit, Window: takenWindow}
+		w = &want{addr: a, budget: limits, drift: limits, put: never, due: never}
+	}
+	was := w.addr
+	was.NoTrack = a.NoTrack
+	if was != a && w.status != statusTaken && w.status != statusReleased {
+		w.status = statusAbsent
+	}
+	w.addr = a
+	r.bySlot[s] = w
+	r.wants = append(r.wants, w)
+	r.use[a.Link] = use{v4: r.use[a.Link].v4 || a.is4()}
+	delete(r.leaving, s)
+	return w
 }
 
 // owned reports whether an address may be changed or removed.

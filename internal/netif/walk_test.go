@@ -73,7 +73,11 @@ func walk(t *testing.T, k Backend, steps int, seed uint64) {
 	before := foreigners(t, k)
 	for step := range steps {
 		desired := pick(random)
-		if err := r.Sync(0, desired); err != nil {
+		at := random.IntN(2*len(desired) + 1) // what comes after it is added
+		if err := r.Sync(0, desired[:min(at, len(desired))]); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Add(0, desired[min(at, len(desired)):]); err != nil {
 			t.Fatal(err)
 		}
 		actual, err := k.Addrs()
