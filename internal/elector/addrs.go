@@ -19,17 +19,6 @@ import (
 // kernel did not tell of.
 const resyncEvery = time.Minute
 
-// readyLimit bounds the wait for the kernel's notification of an IPv6 address;
-// there is none for one that was there before. On a host that stands still for a
-// while the kernel's work queue has been 230 ms late: an address that is announced
-// before it is served loses all that is sent to it.
-const readyLimit = 500 * time.Millisecond
-
-// breath is how long the kernel's work queue is let to the lock of all network
-// configuration between two batches of IPv6 addresses: it puts them into service.
-// A real-time thread that asks for the lock again at once would keep it.
-const breath = 300 * time.Microsecond
-
 // addrResultKind says what happened to an address.
 type addrResultKind uint8
 
@@ -79,15 +68,12 @@ type addrThread struct {
 	// unready are IPv6 addresses that the kernel has accepted but does not serve
 	// yet: their local route is made by a work queue, some milliseconds later on
 	// a busy machine. Announced before that, they would lose packets.
-	unready map[netif.Key]unreadyAddr
-	peeked  int  // events in the slot that were looked at while a batch was worked off
-	final   bool // nothing will be wanted any more, which was not reported yet
-}
-
-// unreadyAddr is a result that waits, at most until a time.
-type unreadyAddr struct {
-	result addrResult
-	until  time.Duration
+	unready  map[netif.Key]unreadyAddr
+	breathed bool // since the last desired addresses
+	// unjoined are links with more solicited-node groups than joinLimit.
+	unjoined map[string]bool
+	peeked   int  // events in the slot that were looked at while a batch was worked off
+	final    bool // nothing will be wanted any more, which was not reported yet
 }
 
 func newAddrThread(c clock, k *netif.Kernel, b *inbox, s *desiredSlot, rt realtime) *addrThread {
@@ -172,12 +158,8 @@ func (t *addrThread) turn() {
 	if desired != nil {
 		t.routers = map[string]bool{} // forwarding may have been switched
 		t.note(t.items.withdraw(desired.items))
-		err := t.rec.Sync(t.clock.now(), desired.addrs)
-		if errors.Is(err, netif.ErrSuperseded) {
-			err = nil // the newer one is in the slot and has woken us
-		}
+		t.note(t.bring(desired.addrs, t.rec.Sync))
 		t.final = desired.final
-		t.note(err)
 		t.flush() // announcing does not wait for routes
 		if !t.slot.waiting() {
 			t.note(t.items.sync(t.clock.now()))
@@ -185,9 +167,7 @@ func (t *addrThread) turn() {
 	}
 	if len(added) > 0 {
 		t.routers = map[string]bool{}
-		if err := t.rec.Add(t.clock.now(), added); !errors.Is(err, netif.ErrSuperseded) {
-			t.note(err)
-		}
+		t.note(t.bring(added, t.rec.Add))
 		t.flush()
 	}
 	if len(events) > 0 {
@@ -273,40 +253,6 @@ func (t *addrThread) give(r addrResult) {
 	}
 }
 
-// between is called between two batches of addresses: those of IPv6 that are in
-// service by now are handed on, so that the first need not wait for the last. It
-// reports whether newer desired addresses wait.
-func (t *addrThread) between() bool {
-	if len(t.unready) > 0 {
-		time.Sleep(breath)
-		t.peeked = t.slot.peek(t.peeked, func(ev *netif.Event) {
-			if ev.Kind == netif.EventAddr && !ev.Addr.Tentative {
-				t.ready(ev.Addr.Key())
-			}
-		})
-		t.waited(t.clock.now())
-	}
-	t.flush()
-	return t.slot.waiting()
-}
-
-// ready hands on an IPv6 address that the kernel says is in service.
-func (t *addrThread) ready(key netif.Key) {
-	if u, ok := t.unready[key]; ok {
-		delete(t.unready, key)
-		t.give(u.result)
-	}
-}
-
-// waited hands on the IPv6 addresses that have waited for long enough.
-func (t *addrThread) waited(now time.Duration) {
-	for key, u := range t.unready {
-		if now >= u.until {
-			t.ready(key)
-		}
-	}
-}
-
 // flush hands results to the loop.
 func (t *addrThread) flush() {
 	if len(t.results) > 0 {
@@ -368,20 +314,6 @@ func (t *addrThread) readLinks() error {
 		t.links[l.Name] = l
 	}
 	return nil
-}
-
-// joinGroups is a member of the solicited-node groups of all virtual addresses,
-// also as a backup.
-func (t *addrThread) joinGroups() {
-	var want []netif.Membership
-	for i := range t.config.Instances {
-		for _, a := range t.config.Instances[i].Addresses {
-			if l, ok := t.links[a.Link]; ok && a.Prefix.Addr().Is6() && l.Multicast {
-				want = append(want, netif.Membership{Index: l.Index, Group: netif.SolicitedNode(a.Prefix.Addr())})
-			}
-		}
-	}
-	t.note(t.groups.Sync(want))
 }
 
 // promote sets promote_secondaries where the configuration asks for it, once on
