@@ -259,6 +259,9 @@ func (c *converter) programs(cfg *config.Config, lookup func(string) error) {
 	}
 	for i := range cfg.Scripts {
 		script := &cfg.Scripts[i]
+		if script.Command.IsZero() {
+			continue
+		}
 		if err := lookup(script.Command.Argv[0]); err != nil {
 			c.addOwn(Changed, places[tomlString(script.Name)], string(config.BlockScript)+"."+script.Name+".script",
 				"cannot be run on this host (%v): keepalived leaves the script out, hakeep counts it as failed", err)
