@@ -65,25 +65,38 @@ func (s *sight) since(v *virtual, t time.Time) (macs []string) {
 }
 
 // settle waits until the network is as it should be and stays so for longer than
-// the longest interval. It returns what is still wrong.
-func (w *world) settle(ctx context.Context) (bad []string) {
-	deadline := time.Now().Add(patience)
+// the longest interval. It returns what is still wrong. As long as the machine
+// stands still again and again, the routers move, and it waits for longer.
+func (w *world) settle(ctx context.Context) []string {
+	deadline, last := time.Now().Add(patience), time.Now().Add(stormPatience)
 	for {
-		if bad = w.look(ctx); len(bad) == 0 {
-			calm := time.Now()
-			select {
-			case <-time.After(1200 * time.Millisecond):
-			case <-ctx.Done():
-			}
-			if bad = append(w.look(ctx), w.listen(calm)...); len(bad) == 0 {
-				return nil
-			}
+		beat, err := lab.StartBeat(time.Millisecond)
+		if err != nil {
+			return []string{err.Error()}
 		}
-		if ctx.Err() != nil || time.Now().After(deadline) {
+		bad := w.calm(ctx)
+		now := time.Now()
+		if beat.Stop().Max >= excused {
+			deadline = now.Add(patience)
+		}
+		if len(bad) == 0 || ctx.Err() != nil || now.After(deadline) || now.After(last) {
 			return bad
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// calm says what is wrong now or in a moment.
+func (w *world) calm(ctx context.Context) []string {
+	if bad := w.look(ctx); len(bad) > 0 {
+		return bad
+	}
+	since := time.Now()
+	select {
+	case <-time.After(1200 * time.Millisecond):
+	case <-ctx.Done():
+	}
+	return append(w.look(ctx), w.listen(since)...)
 }
 
 // listen says who adverts that should not, or does not that should.

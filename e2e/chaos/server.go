@@ -24,12 +24,16 @@ type server struct {
 	listener net.Listener
 }
 
-// start opens the port.
+// start opens the port, if it is closed.
 func (s *server) start() error {
-	return s.ns.Do(func() (err error) {
-		s.listener, err = net.Listen("tcp", s.addr.String())
+	if s.listener != nil {
+		return nil
+	}
+	return s.ns.Do(func() error {
+		l, err := net.Listen("tcp", s.addr.String())
 		if err == nil {
-			go s.serve(s.listener)
+			s.listener = l
+			go s.serve(l)
 		}
 		return err
 	})
@@ -46,8 +50,13 @@ func (s *server) serve(l net.Listener) {
 	}
 }
 
-// die closes the port.
-func (s *server) die() { s.listener.Close() }
+// die closes the port. Two faults at once may choose the same server.
+func (s *server) die() {
+	if s.listener != nil {
+		s.listener.Close()
+		s.listener = nil
+	}
+}
 
 // addServers makes two real servers beside the routers.
 func (w *world) addServers() error {
@@ -109,6 +118,11 @@ func (w *world) balanced() error {
 // serverDies is a real server that refuses connections for a while.
 func serverDies(ctx context.Context, w *world, _ *router) (func() error, error) {
 	s := w.servers[w.rnd.IntN(len(w.servers))]
+	for _, other := range w.servers {
+		if other.listener == nil { // of another fault: one has to be left
+			s = other
+		}
+	}
 	s.die()
 	deadline := time.Now().Add(patience)
 	for {

@@ -20,6 +20,9 @@ import (
 // also on a busy machine: what is judged is that it ends well.
 const patience = 30 * time.Second
 
+// stormPatience is the same on a machine that never gets to run for long.
+const stormPatience = 5 * time.Minute
+
 // router is one of the four.
 type router struct {
 	name     string
