@@ -84,6 +84,10 @@ type Tracked struct {
 // Installed says that all addresses of an instance are in the kernel.
 type Installed struct{ ID ID }
 
+// WinnerAnnounced says that another host has announced all addresses of an instance
+// that it has given up, and that are kept for the winner.
+type WinnerAnnounced struct{ ID ID }
+
 // Standby makes an instance stay back although it is well, or take part again.
 // A master leaves in a planned way.
 type Standby struct {
@@ -102,5 +106,6 @@ func (Reconfigure) event()     {}
 func (AddressTaken) event()    {}
 func (Tracked) event()         {}
 func (Installed) event()       {}
+func (WinnerAnnounced) event() {}
 func (Standby) event()         {}
 func (Shutdown) event()        {}

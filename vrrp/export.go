@@ -37,7 +37,7 @@ type InstanceData struct {
 	Settle, LingerUntil                  time.Duration
 	Winner                               netip.Addr
 	WonAt                                time.Duration
-	Gone                                 bool
+	Gone, Drawn                          bool
 	Link                                 int
 	Src                                  netip.Addr
 	Timer, Armed                         time.Duration
@@ -126,7 +126,7 @@ func (in *instance) export() InstanceData {
 		ID: in.id, Params: in.p, State: in.state, Faults: in.faults, Since: in.since, Cause: in.cause,
 		Weight: in.weight, LinkWeight: in.linkWeight, Tracked: in.tracked, Wants: in.wants, Standby: in.standby,
 		Taking: in.taking, AdvertiseInstalled: in.advertiseInstalled, Settle: in.settle,
-		LingerUntil: in.lingerUntil, Winner: in.winner, WonAt: in.wonAt, Gone: in.gone, Link: in.link,
+		LingerUntil: in.lingerUntil, Winner: in.winner, WonAt: in.wonAt, Gone: in.gone, Drawn: in.drawn, Link: in.link,
 		Src: in.src, Timer: in.timer, Armed: in.armed, Wait: uint8(in.wait), Learned: in.learned,
 		Followed: in.followed, Master: in.master, MasterPriority: in.masterPriority, Ignored: in.ignored,
 		HoldUntil: in.holdUntil, Graced: in.graced, Sent: in.sent, Replied: in.replied, Announced: in.announced,
@@ -140,7 +140,7 @@ func restoreInstance(d *InstanceData) instance {
 		id: d.ID, p: d.Params, state: d.State, faults: d.Faults, since: d.Since, cause: d.Cause,
 		weight: d.Weight, linkWeight: d.LinkWeight, tracked: d.Tracked, wants: d.Wants, standby: d.Standby,
 		taking: d.Taking, advertiseInstalled: d.AdvertiseInstalled, settle: d.Settle,
-		lingerUntil: d.LingerUntil, winner: d.Winner, wonAt: d.WonAt, gone: d.Gone, link: d.Link, src: d.Src,
+		lingerUntil: d.LingerUntil, winner: d.Winner, wonAt: d.WonAt, gone: d.Gone, drawn: d.Drawn, link: d.Link, src: d.Src,
 		timer: d.Timer, armed: d.Armed, wait: waitKind(d.Wait), learned: d.Learned, followed: d.Followed,
 		master: d.Master, masterPriority: d.MasterPriority, ignored: d.Ignored, holdUntil: d.HoldUntil,
 		graced: d.Graced, sent: d.Sent, replied: d.Replied, announced: d.Announced, reannounce: d.Reannounce,

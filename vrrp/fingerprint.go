@@ -47,7 +47,7 @@ func (in *instance) fingerprint(b []byte, now time.Duration) []byte {
 	b = append(b, byte(in.state), byte(in.faults), byte(in.faults>>8), byte(in.wait), in.masterPriority,
 		flag(in.ignored)|flag(in.graced)<<1|flag(in.demoted)<<2|flag(in.holdUntil != 0)<<3|flag(in.rogueSince != 0)<<4|
 			flag(in.tracked)<<5|flag(in.wants)<<6|flag(in.followed)<<7,
-		flag(in.standby)|flag(in.taking)<<1|flag(in.advertiseInstalled)<<2|flag(in.gone)<<3)
+		flag(in.standby)|flag(in.taking)<<1|flag(in.advertiseInstalled)<<2|flag(in.gone)<<3|flag(in.drawn)<<4)
 	b = binary.BigEndian.AppendUint16(b, uint16(in.weight))
 	b = binary.BigEndian.AppendUint16(b, uint16(in.linkWeight))
 	b = binary.BigEndian.AppendUint32(b, uint32(in.link))

@@ -38,6 +38,8 @@ type instance struct {
 	lingerUntil time.Duration
 	winner      netip.Addr
 	wonAt       time.Duration
+	// drawn is set when somebody else has announced all addresses meanwhile.
+	drawn bool
 	// gone marks an instance that a reload has removed and that lingers.
 	gone bool
 

@@ -88,7 +88,7 @@ func (in *instance) linger(r *Router, now, bound time.Duration) {
 		r.emit(Action{Kind: Remove, ID: in.id})
 		return
 	}
-	in.lingerUntil, in.winner, in.wonAt = now+bound, netip.Addr{}, longAgo
+	in.lingerUntil, in.winner, in.wonAt, in.drawn = now+bound, netip.Addr{}, longAgo, false
 	r.emit(Action{Kind: Linger, ID: in.id})
 }
 
@@ -103,9 +103,23 @@ func (in *instance) lingerAdvert(r *Router, now time.Duration, src netip.Addr, a
 	case !in.winner.IsValid():
 		in.winner, in.wonAt = src, now
 		in.lingerUntil = now + lingerAfter(in.p)
+		if in.drawn {
+			in.endLinger(r)
+		}
 	case in.winner != src:
 		in.winner, in.wonAt = src, now
 	case now-in.wonAt >= lingerApart:
+		in.endLinger(r)
+	}
+}
+
+// winnerAnnounced ends the linger when the winner has drawn the neighbours to it: what
+// the kernel here sends from the addresses from then on, such as the ARP request for a
+// neighbour that it has not heard of for a while, would draw them back to a router that
+// gives the addresses up. keepalived would announce them again after 5 s.
+func (in *instance) winnerAnnounced(r *Router) {
+	in.drawn = in.lingering()
+	if in.drawn && in.winner.IsValid() {
 		in.endLinger(r)
 	}
 }

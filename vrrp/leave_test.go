@@ -403,3 +403,39 @@ func TestLingerAfterLosing(t *testing.T) {
 		})
 	}
 }
+
+// TestWinnerAnnounced: when the winner has announced the addresses they are given up,
+// whether its advert or its announcements are heard first; announcements alone, of
+// whoever else has the addresses, change nothing.
+func TestWinnerAnnounced(t *testing.T) {
+	t.Parallel()
+	r, now := plannedMaster(t, planned(150))
+	if a := r.Step(now, WinnerAnnounced{ID: 1}); len(a) > 0 || state(r).State != Master {
+		t.Errorf("as a master: %v, %v", state(r).State, kinds(a))
+	}
+	r.Step(now, Standby{ID: 1, On: true})
+	if a := r.Step(now+ms, WinnerAnnounced{ID: 1}); has(a, Remove) || !r.Leaving() {
+		t.Errorf("without an advert: %v", kinds(a))
+	}
+	if a := hearOn(r, now+2*ms, planned(100), 2, higherAddr, 100); !has(a, Remove) || r.Leaving() {
+		t.Errorf("the advert after the announcements: %v", kinds(a))
+	}
+	if a := r.Step(now+3*ms, WinnerAnnounced{ID: 1}); len(a) > 0 {
+		t.Errorf("once more: %v", kinds(a))
+	}
+
+	r, now = plannedMaster(t, planned(150))
+	if a := hearOn(r, now, planned(150), 2, higherAddr, 200); !has(a, Linger) || has(a, Remove) {
+		t.Fatalf("a better one: %v", kinds(a))
+	}
+	if a := r.Step(now+ms, WinnerAnnounced{ID: 1}); !has(a, Remove) || r.Leaving() {
+		t.Errorf("the announcements after the advert: %v", kinds(a))
+	}
+
+	r, now = plannedMaster(t, planned(150))
+	r.Step(now, Shutdown{})
+	hearOn(r, now+ms, planned(100), 2, higherAddr, 100)
+	if a := r.Step(now+2*ms, WinnerAnnounced{ID: 1}); !has(a, Remove) || r.Leaving() {
+		t.Errorf("after an orderly stop: %v", kinds(a))
+	}
+}

@@ -67,6 +67,11 @@ func (r *Router) Step(now time.Duration, ev Event) []Action {
 			r.instances[i].installed(r, now)
 			r.fix(i)
 		}
+	case WinnerAnnounced:
+		if i := r.index(ev.ID); i >= 0 {
+			r.instances[i].winnerAnnounced(r)
+			r.fix(i)
+		}
 	case Standby:
 		if i := r.index(ev.ID); i >= 0 && !r.stopped {
 			r.instances[i].standBy(r, now, ev.On)

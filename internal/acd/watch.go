@@ -142,12 +142,14 @@ func (w *Watch) take() ([]Address, bool) {
 }
 
 // Run calls emit for each conflict, at most once in confirm for an address, until
-// ctx is done; then it returns nil. An error is one of the sockets.
-func (w *Watch) Run(ctx context.Context, emit func(Conflict)) error {
+// ctx is done; then it returns nil. An error is one of the sockets. It calls claimed,
+// at once, for each ARP packet and neighbour advertisement in which another host says
+// that it has one of the addresses.
+func (w *Watch) Run(ctx context.Context, emit func(Conflict), claimed func(link int, addr netip.Addr)) error {
 	stop := context.AfterFunc(ctx, w.signal)
 	defer stop()
 	start := time.Now()
-	r := &runner{w: w, judge: newJudge(), probes: map[place]time.Duration{}}
+	r := &runner{w: w, claimed: claimed, judge: newJudge(), probes: map[place]time.Duration{}}
 	for ctx.Err() == nil {
 		now := time.Since(start)
 		fds := []unix.PollFd{
@@ -174,9 +176,10 @@ func (w *Watch) Run(ctx context.Context, emit func(Conflict)) error {
 
 // runner is the state of Run.
 type runner struct {
-	w      *Watch
-	judge  *judge
-	probes map[place]time.Duration // when the next one is due
+	w       *Watch
+	claimed func(link int, addr netip.Addr)
+	judge   *judge
+	probes  map[place]time.Duration // when the next one is due
 	// probing is when the first of probes is due, if there are any: looking through
 	// thousands at each packet is most of what this thread would do.
 	probing time.Duration
@@ -278,6 +281,9 @@ func (r *runner) receive(now time.Duration) {
 func (r *runner) claim(now time.Duration, ok bool, link int, addr netip.Addr, mac MAC, by Evidence) {
 	if ok && mac != (MAC{}) && !r.w.own.OwnMAC(mac) {
 		r.judge.claim(now, Conflict{Link: link, Addr: addr, MAC: mac, By: by})
+		if by != Advert {
+			r.claimed(link, addr)
+		}
 	}
 }
 

@@ -95,14 +95,17 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			l.touched = append(l.touched, a.ID) // they may be there
 		case vrrp.Remove:
 			m.install, m.silent = false, false
+			l.lingers.end(a.ID)
 			l.addrsDue = true
 			l.sched.Stop(uint32(a.ID))
 			delete(l.installing, a.ID)
 		case vrrp.Linger:
 			m.silent = true
+			l.lingers.begin(a.ID, m)
 			l.sched.Stop(uint32(a.ID))
 		case vrrp.Announce:
 			m.silent = false
+			l.lingers.end(a.ID)
 			l.announceInstalled(now, a.ID, m, arp.CauseMaster)
 		case vrrp.AnnounceAgain:
 			l.announceInstalled(now, a.ID, m, arp.CauseRefresh)
@@ -125,6 +128,7 @@ func (l *loop) act(now time.Duration, actions []vrrp.Action) {
 			l.noted(now, m, a)
 		case vrrp.Deleted:
 			delete(l.members, a.ID)
+			l.lingers.end(a.ID)
 			m.slot = 0
 			l.sched.Stop(uint32(a.ID))
 			l.socketsDue, l.addrsDue = true, true

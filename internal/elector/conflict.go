@@ -54,7 +54,12 @@ func (e *elector) watchConflicts(ctx context.Context) error {
 	if e.conflicts == nil {
 		return nil
 	}
-	err := e.conflicts.Run(ctx, func(c acd.Conflict) { e.loop.inbox.post(conflictMsg{c}) })
+	post := e.loop.inbox.post
+	err := e.conflicts.Run(ctx, func(c acd.Conflict) { post(conflictMsg{c}) }, func(link int, addr netip.Addr) {
+		if e.loop.lingers.any.Load() {
+			post(claimMsg{link, addr})
+		}
+	})
 	if err != nil {
 		e.loop.journal.add(wire.Event{Kind: wire.EventLog, Level: "warn", Text: err.Error()})
 	}

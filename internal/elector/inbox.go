@@ -50,6 +50,8 @@ type (
 	addrsMsg struct{ results []addrResult }
 	// conflictMsg tells of another host with one of our addresses.
 	conflictMsg struct{ conflict acd.Conflict }
+	// claimMsg tells that another host says that it has one of our addresses.
+	claimMsg place
 )
 
 func newInbox() (*inbox, error) {

@@ -97,6 +97,7 @@ type loop struct {
 	delays    linkDelays
 	stats     stats
 	takeovers takeovers
+	lingers   lingers
 	started   time.Time
 	rt        realtime
 
@@ -303,6 +304,10 @@ func (l *loop) handle(msg any) {
 		l.addressResults(now, m)
 	case conflictMsg:
 		l.conflict(now, &m.conflict)
+	case claimMsg:
+		if id, all := l.lingers.claimed(place(m)); all {
+			l.act(now, l.router.Step(now, vrrp.WinnerAnnounced{ID: id}))
+		}
 	case configMsg:
 		m.reply <- l.reconfigure(now, m.config)
 	case standbyMsg:

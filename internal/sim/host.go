@@ -228,6 +228,11 @@ func (h *Host) receive(f *frame) {
 			h.w.log(PlanePackets, "%s answers for %v", h.spec.Name, f.addr)
 			h.w.transmit(&frame{kind: frameAnswer, from: h.node(), to: f.from, lan: f.lan, addr: f.addr, mac: p.mac})
 		}
+	case frameAnnounce:
+		if port := h.portAt(p.index); h.proc != nil && h.power == powerOn && h.proc.waitsFor(port, f.addr) {
+			proc := h.proc
+			proc.post(func() { proc.claimed(port, f.addr) })
+		}
 	case frameAdvert:
 		if h.proc == nil || !f.dst.IsMulticast() && !slices.Contains(p.own, f.dst) && !h.kernel.hasAddr(f.dst) {
 			return

@@ -191,7 +191,7 @@ var invariants = [...]Invariant{
 	},
 	InvLinger: {
 		Name:   "linger",
-		Rule:   "A former master that keeps its addresses for the winner announces nothing, and gives them up within the time in which the slowest backup must have advertised, also one that has missed an advert if that is within 2 s (version 3), and 200 ms.",
+		Rule:   "A former master that keeps its addresses for the winner announces nothing, and gives them up when that has announced them, or advertised twice, and within the time in which the slowest backup must have advertised, also one that has missed an advert if that is within 2 s (version 3), and 200 ms.",
 		Given:  "fast_leave; the process ran.",
 		Source: "pitfalls.md 11",
 	},

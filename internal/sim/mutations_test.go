@@ -71,7 +71,7 @@ var mutations = []mutation{
 	{"late master tells of its addresses", "take.go", "		if in.unsure(now) {\n", "		if false {\n"},
 	{"late master claims to be master when it leaves", "leave.go", " && !in.unsure(now) {", " {"},
 	{"leave does not heal", "master.go", "			in.heal(r, now)\n", ""},
-	{"linger never ends", "leave.go", "	in.lingerUntil, in.winner, in.wonAt = now+bound,", "	in.lingerUntil, in.winner, in.wonAt = Forever-1,"},
+	{"linger never ends", "leave.go", "	in.lingerUntil, in.winner, in.wonAt, in.drawn = now+bound,", "	in.lingerUntil, in.winner, in.wonAt, in.drawn = Forever-1,"},
 	{"winner's answer taken for its second advert", "leave.go", "	case now-in.wonAt >= lingerApart:\n", "	case true:\n"},
 	{"leave is not quick", "leave.go", "	learned := p.Interval\n", "	learned := p.Interval\n	p = &Params{Version: V2}\n"},
 	{"linger goes on in a take-over", "take.go", "	in.lingerUntil = Forever // what is still there is wanted again\n", ""},

@@ -63,6 +63,8 @@ type member struct {
 	install   bool
 	lingers   bool // the addresses stay, but are another's
 	installed map[netip.Addr]arp.Target
+	// unclaimed are the addresses that linger and that nobody else has announced yet.
+	unclaimed map[netip.Addr]bool
 }
 
 func newProcess(h *Host) *process {
@@ -272,13 +274,18 @@ func (p *process) act(now time.Duration, a *vrrp.Action) {
 		}
 	case vrrp.Remove:
 		m.install, m.lingers, p.addrsDue = false, false, true
+		m.unclaimed = nil
 		p.sched.Stop(id)
 		p.installing = slices.DeleteFunc(p.installing, func(o vrrp.ID) bool { return o == a.ID })
 	case vrrp.Linger:
 		m.lingers = true
+		m.unclaimed = make(map[netip.Addr]bool)
+		for addr := range m.installed {
+			m.unclaimed[addr] = true
+		}
 		p.sched.Stop(id)
 	case vrrp.Announce:
-		m.lingers = false
+		m.lingers, m.unclaimed = false, nil
 		p.announceInstalled(now, id, m, arp.CauseMaster)
 	case vrrp.AnnounceAgain:
 		p.announceInstalled(now, id, m, arp.CauseRefresh)
