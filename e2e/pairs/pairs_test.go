@@ -13,8 +13,9 @@ import (
 func TestPairs(t *testing.T) {
 	nstest.Require(t)
 	nstest.RequireTool(t, "keepalived")
-	dir, err := filepath.Abs("testdata")
-	if err != nil {
+	// The routers' /tmp is empty, and this tree may be in it.
+	dir := outside(t)
+	if err := os.CopyFS(dir, os.DirFS("testdata")); err != nil {
 		t.Fatal(err)
 	}
 	list, err := choose(dir, []string{"group.conf", "six.conf"}, "low", 0)
@@ -32,11 +33,7 @@ func TestPairs(t *testing.T) {
 // visible copies a program to where the routers, whose /tmp is empty, see it.
 func visible(t *testing.T, path string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/var/tmp", "hakeep-pairs-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := outside(t)
 	from, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -53,4 +50,15 @@ func visible(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return to.Name()
+}
+
+// outside is a directory that the routers see.
+func outside(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "hakeep-pairs-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
