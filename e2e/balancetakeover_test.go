@@ -3,121 +3,14 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"hakeep/internal/lab"
 	"hakeep/internal/nstest"
 )
-
-// live are TCP connections through the virtual address: half of them ask and are
-// answered, half only download.
-type live struct {
-	mu    sync.Mutex // guards what follows
-	round int        // counts the marks
-	mark  time.Time
-	alive int           // that had an answer, or data, after the mark
-	stall time.Duration // the longest time without an answer or data
-	stop  bool
-	wg    sync.WaitGroup
-}
-
-func (l *live) stopped() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.stop
-}
-
-// heard notes an answer or data that came some time after the one before.
-func (l *live) heard(before, now time.Time, counted *int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stall = max(l.stall, now.Sub(before))
-	if before.After(l.mark) && *counted != l.round {
-		*counted = l.round
-		l.alive++
-	}
-}
-
-// open begins n connections.
-func (s *site) open(t *testing.T, n int) *live {
-	t.Helper()
-	l := &live{}
-	for i := range n {
-		c, _, err := s.ask(t, 5*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.wg.Go(func() { l.use(c, i%2 == 1) })
-	}
-	t.Cleanup(func() { l.end() })
-	return l
-}
-
-// use asks every 20 ms, or downloads.
-func (l *live) use(c net.Conn, download bool) {
-	defer c.Close()
-	counted := 0
-	last := time.Now()
-	if download {
-		if _, err := c.Write([]byte("d")); err != nil {
-			return
-		}
-	}
-	buf := make([]byte, 4096)
-	for !l.stopped() {
-		if !download {
-			time.Sleep(20 * time.Millisecond) // the pace of the client
-			last = time.Now()
-			if _, err := c.Write([]byte("ping")); err != nil {
-				return
-			}
-		}
-		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-			return
-		}
-		if _, err := c.Read(buf); err != nil {
-			return
-		}
-		now := time.Now()
-		l.heard(last, now, &counted)
-		last = now
-	}
-}
-
-// begin forgets the stalls so far.
-func (l *live) begin() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stall = 0
-}
-
-// after counts from now on who is alive, and waits until n are.
-func (l *live) after(t *testing.T, n int) (alive int, stall time.Duration) {
-	t.Helper()
-	l.mu.Lock()
-	l.mark, l.alive = time.Now(), 0
-	l.round++
-	l.mu.Unlock()
-	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
-		l.mu.Lock()
-		alive, stall = l.alive, l.stall
-		l.mu.Unlock()
-		if alive == n {
-			break
-		}
-	}
-	return alive, stall
-}
-
-func (l *live) end() {
-	l.mu.Lock()
-	l.stop = true
-	l.mu.Unlock()
-	l.wg.Wait()
-}
 
 // TestBalanceTakeover: connections go on through the other router, when the
 // master's machine is gone and when it is stopped, without synchronisation.
@@ -126,6 +19,7 @@ func TestBalanceTakeover(t *testing.T) {
 	for _, planned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("planned=%v", planned), func(t *testing.T) {
 			s := newSite(t, 4)
+			s.backends(t)
 			check := "    [virtual_server.real_server.TCP_CHECK]"
 			service := "lvs_sched = \"mh\"\nmh-port = true\ndelay_loop = \"1s\""
 			onA := nstest.Hakeep(t, s.a, s.config(150, service, check))
@@ -138,31 +32,46 @@ func TestBalanceTakeover(t *testing.T) {
 			if v := balancing(t, onA).VirtualServers[0]; len(v.Breaks) > 0 {
 				t.Fatalf("a takeover breaks connections: %v", v.Breaks)
 			}
-			l := s.open(t, connections)
-			if n, _ := l.after(t, connections); n != connections {
-				t.Fatalf("%d of %d work before anything happened", n, connections)
+			flows, err := lab.StartFlows(s.client, netip.MustParseAddrPort(vip4+":80"), connections, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(flows.Stop)
+			if all := flows.Survivors(time.Now(), patience); all.Alive() != connections {
+				t.Fatalf("before anything happened: %v", all)
 			}
 			probe := nstest.Probe(t, s.client, vip4)
 			if err := probe.AwaitAnswers(nstest.Context(t, patience), 200); err != nil {
 				t.Fatal(err)
 			}
-			l.begin()
+			flows.Mark()
 			at := probe.Mark("takeover")
 			s.takeOver(t, onA, planned)
 			awaitState(t, onB, "MASTER")
 			if err := probe.AwaitAnswers(nstest.Context(t, patience), 200); err != nil {
 				t.Fatal(err)
 			}
-			alive, stall := l.after(t, connections)
+			all := flows.Survivors(time.Now(), patience)
 			outage := time.Duration(0)
 			for _, o := range probe.Stop().Since(at) {
 				outage = max(outage, o.Duration())
 			}
-			t.Logf("%d of %d connections go on, longest stall %v, outage of pings %v", alive, connections, stall.Round(time.Millisecond), outage.Round(time.Millisecond))
-			if alive != connections {
-				t.Errorf("%d of %d connections go on", alive, connections)
+			t.Logf("%v; outage of pings %v", all, outage.Round(time.Millisecond))
+			if all.Alive() != connections {
+				t.Errorf("%v", all)
 			}
 		})
+	}
+}
+
+// backends puts servers that can serve [lab.Flows] in the place of those that are there.
+func (s *site) backends(t *testing.T) {
+	t.Helper()
+	for _, srv := range s.servers {
+		srv.close()
+		if _, err := lab.StartBackend(srv.ns, netip.MustParseAddrPort(srv.addr()+":8080")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

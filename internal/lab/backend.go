@@ -13,24 +13,24 @@ import (
 
 // Backend is a set of servers to be balanced. Each tells those who ask which
 // server it is, and from which address it was asked. By TCP, the line
-// "SERVER CLIENT" comes at once, and then the client chooses with one byte what
-// goes on ([Flow]); by UDP the line answers each datagram.
+// "SERVER CLIENT" comes at once, and then the client chooses with two bytes what
+// goes on and how fast ([Flow]); by UDP the line answers each datagram.
 type Backend struct {
 	mu      sync.Mutex
 	closers map[io.Closer]struct{} // nil when closed
 	wg      sync.WaitGroup
 }
 
-// What a client asks for after the greeting.
+// What a client asks for after the greeting. A second byte is the pace, in paceUnits.
 const (
-	askEcho     = 'e' // send back what comes
-	askDownload = 'd' // send downloadChunk each downloadPace
+	askEcho     = 'e' // send back what comes, at the client's pace
+	askDownload = 'd' // send downloadChunk each time
 )
 
 // A download is a stream that lasts, not one that fills the link.
 const (
 	downloadChunk = 1024
-	downloadPace  = 20 * time.Millisecond
+	paceUnit      = 10 * time.Millisecond
 )
 
 // StartBackend serves TCP and UDP on the addresses, which must be the
@@ -115,7 +115,7 @@ func serveTCP(c *net.TCPConn) {
 	if _, err := io.WriteString(c, greeting(c.LocalAddr(), c.RemoteAddr())); err != nil {
 		return
 	}
-	var ask [1]byte
+	var ask [2]byte
 	if _, err := io.ReadFull(c, ask[:]); err != nil {
 		return
 	}
@@ -123,7 +123,7 @@ func serveTCP(c *net.TCPConn) {
 	case askEcho:
 		_, _ = io.Copy(c, c)
 	case askDownload:
-		tick := time.NewTicker(downloadPace)
+		tick := time.NewTicker(max(time.Duration(ask[1]), 1) * paceUnit)
 		defer tick.Stop()
 		for chunk := make([]byte, downloadChunk); ; <-tick.C {
 			if _, err := c.Write(chunk); err != nil {

@@ -373,7 +373,7 @@ func TestTrafficDrainAndRefuse(t *testing.T) {
 
 func startFlow(t *testing.T, ns *lab.Namespace, source netip.Addr, target string, kind lab.FlowKind) *lab.Flow {
 	t.Helper()
-	f, err := lab.StartFlow(ns, source, netip.MustParseAddrPort(target), kind)
+	f, err := lab.StartFlow(ns, netip.MustParseAddrPort(target), lab.FlowOptions{Kind: kind, Source: source})
 	if err != nil {
 		t.Fatal(err)
 	}
