@@ -18,7 +18,7 @@
 #   MEM      megabytes (1024); SMP: processors (2)
 #   HAKEEP_… are handed on to the program; nothing else is
 #
-# Exit status: the program's; 124 after TIMEOUT; 125 when the machine died, with its
+# Exit status: the program's; 124 after TIMEOUT and 125 when the machine died, with its
 # last messages; 126 when it could not be started.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -112,7 +112,7 @@ wait "$pid" || code=$?
 pid=
 
 [ -z "${LOG:-}" ] || cp "$tmp/log" "$LOG"
-[ "$code" -ne 124 ] || { echo "run.sh: stopped after ${TIMEOUT:-600} s" >&2; exit 124; }
+[ "$code" -ne 124 ] || { tail -n 40 "$tmp/log" >&2; echo "run.sh: stopped after ${TIMEOUT:-600} s" >&2; exit 124; }
 mkdir "$tmp/out"
 if ! tar -C "$tmp/out" --no-same-owner -xf "$tmp/out.tar" 2>/dev/null || [ ! -s "$tmp/out/.status" ]; then
 	tail -n 40 "$tmp/log" >&2
