@@ -44,7 +44,7 @@ race:
 e2e: build
 	$(STEADY) -count=1 -p 1 -timeout 20m -- $(E2E)
 
-# test-vm runs what needs another kernel or systemd, in an emulated machine (6
+# test-vm runs what needs another kernel or systemd, in an emulated machine (7
 # minutes; beside much other work twice that, and tests of times may fail; the image in cache/ has 115 MB).
 test-vm: build
 	./packaging/test-vm-deps.sh
