@@ -35,6 +35,8 @@ type fault struct {
 	// hostile faults are packets of the stranger, which are counted unless they are
 	// no adverts.
 	hostile, uncounted bool
+	// blind faults keep a master from checking servers, which checked ones need.
+	blind, checked bool
 	// hold is how long it lasts at most.
 	hold  time.Duration
 	apply func(ctx context.Context, w *world, r *router) (undo func() error, err error)
@@ -55,7 +57,12 @@ var faults = []fault{
 	{name: "all killed", effect: failover, restarts: true, hold: 3 * time.Second,
 		apply: func(_ context.Context, _ *world, r *router) (func() error, error) {
 			r.kill()
-			return r.start, nil
+			return func() error {
+				if r.isKeepalived {
+					r.removeRoutes()
+				}
+				return r.start()
+			}, nil
 		}},
 	{name: "stopped and started", effect: planned, restarts: true, hold: 2 * time.Second,
 		apply: func(ctx context.Context, _ *world, r *router) (func() error, error) {
@@ -63,7 +70,7 @@ var faults = []fault{
 		}},
 	{name: "elector stands still", effect: failover, hakeepOnly: true, hold: 3 * time.Second,
 		apply: func(_ context.Context, _ *world, r *router) (func() error, error) { return pause(r.pids()[1:]) }},
-	{name: "main stands still", effect: unnoticed, hakeepOnly: true, hold: 3 * time.Second,
+	{name: "main stands still", effect: unnoticed, hakeepOnly: true, blind: true, hold: 3 * time.Second,
 		apply: func(_ context.Context, _ *world, r *router) (func() error, error) { return pause(r.pids()[:1]) }},
 	{name: "both stand still", effect: failover, hakeepOnly: true, hold: 3 * time.Second,
 		apply: func(_ context.Context, _ *world, r *router) (func() error, error) { return pause(r.pids()) }},
@@ -104,7 +111,7 @@ var faults = []fault{
 		apply: func(ctx context.Context, _ *world, r *router) (func() error, error) {
 			return func() error { return r.do(ctx, 0, "resume") }, r.do(ctx, 0, "standby", "--no-wait")
 		}},
-	{name: "server dies", effect: unnoticed, hold: time.Second, apply: serverDies},
+	{name: "server dies", effect: unnoticed, checked: true, hold: time.Second, apply: serverDies},
 	{name: "garbage", effect: unnoticed, hostile: true, apply: hostile((*world).garbage)},
 	{name: "adverts with another TTL", effect: unnoticed, hostile: true, apply: hostile((*world).wrongTTL)},
 	{name: "adverts with a wrong checksum", effect: unnoticed, hostile: true, apply: hostile((*world).wrongChecksum)},

@@ -153,6 +153,7 @@ func (w *world) comeAndGo(ctx context.Context, r *report) error {
 func (w *world) choose() (plan []applied) {
 	n := []int{1, 1, 2, 3}[w.rnd.IntN(4)]
 	used := map[*router]bool{}
+	blind, checked := false, false
 	for tries := 0; len(plan) < n && tries < 20; tries++ {
 		f := &faults[w.rnd.IntN(len(faults))]
 		r := w.best()
@@ -161,6 +162,11 @@ func (w *world) choose() (plan []applied) {
 		}
 		if used[r] || r.out || f.hakeepOnly && r.isKeepalived || f.restarts && r.name == watched {
 			continue
+		}
+		blind = blind || f.blind
+		checked = checked || f.checked
+		if blind && checked {
+			break
 		}
 		used[r] = true
 		plan = append(plan, applied{fault: f, router: r})

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +94,16 @@ func (r *router) kill() {
 		r.keepalived.Kill()
 	case r.hakeep != nil:
 		r.hakeep.Kill()
+	}
+}
+
+// removeRoutes takes away what a keepalived that was killed as master has left: when it
+// starts again it removes its addresses, but not its routes.
+func (r *router) removeRoutes() {
+	for i := range virtuals {
+		if route := virtuals[i].route; route != "" {
+			_, _ = r.ns.Run("ip", "route", "del", strings.Fields(route)[0]) // there may be none
+		}
 	}
 }
 
