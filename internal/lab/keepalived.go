@@ -62,7 +62,9 @@ func StartKeepalived(ns *Namespace, opts KeepalivedOptions) (*Keepalived, error)
 	}
 	pid := func(name string) string { return filepath.Join(opts.Dir, name+".pid") }
 	args := append([]string{
-		"-n", "-l", "-f", k.conf,
+		// Without a syslog daemon, as in a namespace, libc would write each line to the
+		// console: on a serial one that is seconds of a processor with interrupts off.
+		"-n", "-l", "--no-syslog", "-f", k.conf,
 		"-p", pid("keepalived"), "-r", pid("vrrp"), "-c", pid("checkers"), "-b", pid("bfd"),
 	}, opts.Args...)
 	if !opts.Terse {
