@@ -22,6 +22,9 @@ var families = []family{
 	{"IPv6", vrouter{vrid: 51, addrs: []string{"fe80::10/64", "2001:db8::10/64"}}, "2001:db8::10"},
 }
 
+// probeInterval is a tenth of what there is between the two programs.
+const probeInterval = 100 * time.Microsecond
+
 // outages measures the death of the master's machine: its switch port goes dead
 // half an interval after an advert. The figure is the time from the last advert
 // on the wire to the first answer that the client gets, less the time that the
@@ -95,12 +98,12 @@ func (p *pair) oneOutage(ctx context.Context, f family, interval time.Duration, 
 		return 0, err
 	}
 	defer c.Close()
-	probe, err := lab.StartProbe(p.client, netip.MustParseAddr(f.target), lab.ProbeOptions{})
+	probe, err := lab.StartProbe(p.client, netip.MustParseAddr(f.target), lab.ProbeOptions{Interval: probeInterval})
 	if err != nil {
 		return 0, err
 	}
 	defer probe.Stop()
-	if err := probe.AwaitAnswers(ctx, 200); err != nil {
+	if err := probe.AwaitAnswers(ctx, 2000); err != nil {
 		return 0, err
 	}
 	isA := func(fr lab.Frame) bool { ip, ok := fr.VRRP(); return ok && ip.Src == source }
@@ -116,7 +119,7 @@ func (p *pair) oneOutage(ctx context.Context, f family, interval time.Duration, 
 	if err := p.onB.WaitState(ctx, "VI_51", "MASTER"); err != nil {
 		return 0, err
 	}
-	if err := probe.AwaitAnswers(ctx, 200); err != nil {
+	if err := probe.AwaitAnswers(ctx, 2000); err != nil {
 		return 0, err
 	}
 	r := probe.Stop()

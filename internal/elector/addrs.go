@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hakeep/arp"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
@@ -63,13 +65,16 @@ type addrThread struct {
 	routers map[string]bool // whether an interface forwards IPv6
 	known   map[netif.Key]netif.Addr
 	results []addrResult
+	// resyncAt is when everything is read again.
+	resyncAt time.Duration
 	// promoted are the interfaces, by index, that promote_secondaries was set on.
 	promoted map[int]bool
 	// unready are IPv6 addresses that the kernel has accepted but does not serve
 	// yet: their local route is made by a work queue, some milliseconds later on
 	// a busy machine. Announced before that, they would lose packets.
 	unready  map[netif.Key]unreadyAddr
-	breathed bool // since the last desired addresses
+	lookAt   time.Duration // when unready is looked through for those that have waited enough
+	breathed bool          // since the last desired addresses
 	// unjoined are links with more solicited-node groups than joinLimit.
 	unjoined map[string]bool
 	peeked   int  // events in the slot that were looked at while a batch was worked off
@@ -104,40 +109,55 @@ func (t *addrThread) run(ctx context.Context) error {
 	if err := t.readLinks(); err != nil {
 		return err
 	}
-	resync := time.NewTicker(resyncEvery)
-	defer resync.Stop()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
+	defer context.AfterFunc(ctx, t.slot.signal)()
+	fds := []unix.PollFd{{Fd: int32(t.slot.bell.fd), Events: unix.POLLIN}}
+	t.resyncAt = t.clock.now() + resyncEvery
 	for {
-		select {
-		case <-ctx.Done():
+		if _, err := unix.Ppoll(fds, t.timeout(), nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for addresses: %w", err)
+		}
+		if ctx.Err() != nil {
 			return nil
-		case <-t.slot.wake:
-			t.turn()
-		case <-retry.C:
-			t.waited(t.clock.now())
-			t.note(t.rec.Tick(t.clock.now()))
-			t.note(t.items.rec.Tick(t.clock.now()))
-		case <-resync.C:
-			t.rec.Thaw()
-			t.note(t.rec.Resync(t.clock.now()))
-			t.note(t.items.resync(t.clock.now()))
 		}
-		at, pending := t.nextDeadline()
-		if len(t.unready) > 0 {
-			now := t.clock.now()
-			retry.Reset(readyLimit)
-			if pending {
-				retry.Reset(min(max(at-now, 0), readyLimit))
-			}
-		} else if pending {
-			retry.Reset(max(at-t.clock.now(), 0))
-		}
-		if t.final && !pending && !t.slot.waiting() {
+		t.turn()
+		t.timers()
+		if _, pending := t.nextDeadline(); t.final && !pending && !t.slot.waiting() {
 			t.final = false
 			t.results = append(t.results, addrResult{kind: addrFinal})
 		}
 		t.flush()
+	}
+}
+
+// timeout is how long the thread may sleep.
+func (t *addrThread) timeout() *unix.Timespec {
+	next := t.resyncAt
+	if at, ok := t.nextDeadline(); ok {
+		next = min(next, at)
+	}
+	if len(t.unready) > 0 {
+		next = min(next, t.lookAt)
+	}
+	ts := unix.NsecToTimespec(int64(max(next-t.clock.now(), 0)))
+	return &ts
+}
+
+// timers does what is due.
+func (t *addrThread) timers() {
+	now := t.clock.now()
+	if len(t.unready) > 0 && now >= t.lookAt {
+		t.waited(now)
+		t.lookAt = now + readyLimit/10
+	}
+	if at, ok := t.nextDeadline(); ok && at <= now {
+		t.note(t.rec.Tick(now))
+		t.note(t.items.rec.Tick(now))
+	}
+	if now >= t.resyncAt {
+		t.resyncAt = now + resyncEvery
+		t.rec.Thaw()
+		t.note(t.rec.Resync(now))
+		t.note(t.items.resync(now))
 	}
 }
 
@@ -232,6 +252,9 @@ func (t *addrThread) report(res netif.Result) {
 		return
 	}
 	if _, was := t.known[r.key]; r.kind == addrInstalled && res.Addr.Prefix.Addr().Is6() && !was {
+		if len(t.unready) == 0 {
+			t.lookAt = t.clock.now() + readyLimit
+		}
 		t.unready[r.key] = unreadyAddr{result: r, until: t.clock.now() + readyLimit}
 		t.known[r.key] = res.Addr
 		return

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"hakeep/internal/cpus"
 	"hakeep/internal/netif"
 )
@@ -79,7 +81,7 @@ func (t *addrThread) between() bool {
 	if len(t.unready) > 0 {
 		if !t.breathed {
 			t.breathed = true
-			time.Sleep(breath)
+			t.breathe()
 		}
 		t.peeked = t.slot.peek(t.peeked, func(ev *netif.Event) {
 			if ev.Kind == netif.EventAddr && !ev.Addr.Tentative {
@@ -90,6 +92,12 @@ func (t *addrThread) between() bool {
 	}
 	t.flush()
 	return t.slot.waiting()
+}
+
+// breathe sleeps without the Go runtime, which would wake this thread by another.
+func (t *addrThread) breathe() {
+	ts := unix.NsecToTimespec(int64(breath))
+	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &ts, nil) // a signal may cut it short
 }
 
 // ready hands on an IPv6 address that the kernel says is in service.

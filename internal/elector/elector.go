@@ -72,6 +72,10 @@ func open(o Options, rt realtime) (*elector, error) {
 	if err != nil {
 		return nil, err
 	}
+	slot, err := newDesiredSlot()
+	if err != nil {
+		return nil, err
+	}
 	sockets, err := vrrpnet.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open VRRP sockets: %w", err)
@@ -100,7 +104,7 @@ func open(o Options, rt realtime) (*elector, error) {
 		return nil, err
 	}
 	m, found, err := openMarks(o.RuntimeDir)
-	j, slot := newJournal(), newDesiredSlot()
+	j := newJournal()
 	if err != nil {
 		j.add(wire.Event{Kind: wire.EventLog, Level: "info", Text: "no instance would go on as master after a crash: " + err.Error()})
 	}

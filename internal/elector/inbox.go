@@ -1,10 +1,7 @@
 package elector
 
 import (
-	"fmt"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"hakeep/internal/acd"
 	"hakeep/internal/wire"
@@ -14,11 +11,9 @@ import (
 // inbox is how the other threads reach the loop. Posting never waits; the loop
 // is woken through a descriptor that it polls beside its sockets.
 type inbox struct {
-	fd int // eventfd
-
-	mu     sync.Mutex // guards queue
-	queue  []any
-	posted bool // fd was written since the last take
+	mu    sync.Mutex // guards what follows
+	bell  bell
+	queue []any
 }
 
 // What is posted.
@@ -55,22 +50,20 @@ type (
 )
 
 func newInbox() (*inbox, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	b, err := newBell()
 	if err != nil {
-		return nil, fmt.Errorf("open eventfd: %w", err)
+		return nil, err
 	}
-	return &inbox{fd: fd}, nil
+	return &inbox{bell: b}, nil
 }
 
 func (b *inbox) post(msg any) {
 	b.mu.Lock()
 	b.queue = append(b.queue, msg)
-	wake := !b.posted
-	b.posted = true
+	wake := b.bell.ring()
 	b.mu.Unlock()
 	if wake {
-		one := [8]byte{1}
-		_, _ = unix.Write(b.fd, one[:]) // fails only when it is full: awake already
+		b.bell.strike()
 	}
 }
 
@@ -78,11 +71,7 @@ func (b *inbox) post(msg any) {
 func (b *inbox) take(spare []any) []any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.posted {
-		var count [8]byte
-		_, _ = unix.Read(b.fd, count[:])
-		b.posted = false
-	}
+	b.bell.still()
 	queue := b.queue
 	b.queue = spare[:0]
 	return queue

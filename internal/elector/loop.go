@@ -29,6 +29,11 @@ const (
 	receiveBudget = 1024
 	receiveRounds = 8
 
+	// vigil is how long before a backup would take over the loop is awake, looking
+	// for adverts: an idle CPU takes about as long to wake up. Adverts in time put
+	// that off, so this is spent only when they fail to come.
+	vigil = 100 * time.Microsecond
+
 	// noticeGap is the least time between two notices of the same kind about
 	// the same instance.
 	noticeGap = time.Minute
@@ -143,7 +148,7 @@ func (l *loop) run() error {
 	}
 	fds := []unix.PollFd{
 		{Fd: int32(l.sockets.PollFD()), Events: unix.POLLIN},
-		{Fd: int32(l.inbox.fd), Events: unix.POLLIN},
+		{Fd: int32(l.inbox.bell.fd), Events: unix.POLLIN},
 	}
 	for !l.done {
 		timeout := l.timeout()
@@ -161,6 +166,9 @@ func (l *loop) run() error {
 func (l *loop) timeout() *unix.Timespec {
 	next := vrrp.Forever
 	if at, ok := l.router.NextDeadline(); ok {
+		if l.router.TakeoverDue(at) {
+			at -= vigil
+		}
 		next = max(at, l.advertsNext)
 	}
 	if at, ok := l.sched.Next(); ok {
@@ -190,6 +198,7 @@ func (l *loop) turn() {
 	if l.socketsDue {
 		l.syncSockets()
 	}
+	l.tellAdded() // the address thread works while adverts leave
 	l.flush()
 	l.tellDesired()
 	l.announcements()

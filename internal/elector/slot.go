@@ -26,22 +26,26 @@ type desiredItem struct {
 // desiredSlot is how the loop and the watch thread reach the address thread.
 // What is desired is one value, the latest wins; events are a queue.
 type desiredSlot struct {
-	wake chan struct{} // has room for one
-
 	mu      sync.Mutex // guards what follows
+	bell    bell
 	desired *desiredAddrs
 	added   []netif.Addr // desired besides, since
 	config  *wire.Config
 	events  []netif.Event
 }
 
-func newDesiredSlot() *desiredSlot { return &desiredSlot{wake: make(chan struct{}, 1)} }
+func newDesiredSlot() (*desiredSlot, error) {
+	b, err := newBell()
+	if err != nil {
+		return nil, err
+	}
+	return &desiredSlot{bell: b}, nil
+}
 
 func (s *desiredSlot) put(d desiredAddrs) {
 	s.mu.Lock()
 	s.desired, s.added = &d, nil
-	s.mu.Unlock()
-	s.signal()
+	s.unlock()
 }
 
 // add has addresses desired besides the others. The slice is the slot's from now on.
@@ -52,8 +56,7 @@ func (s *desiredSlot) add(addrs []netif.Addr) {
 	} else {
 		s.added = append(s.added, addrs...)
 	}
-	s.mu.Unlock()
-	s.signal()
+	s.unlock()
 }
 
 // own says which configuration the next desired addresses belong to.
@@ -66,14 +69,21 @@ func (s *desiredSlot) own(c *wire.Config) {
 func (s *desiredSlot) event(ev netif.Event) {
 	s.mu.Lock()
 	s.events = append(s.events, ev)
-	s.mu.Unlock()
-	s.signal()
+	s.unlock()
 }
 
+// signal wakes the address thread.
 func (s *desiredSlot) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	s.mu.Lock()
+	s.unlock()
+}
+
+// unlock ends a change and wakes the address thread.
+func (s *desiredSlot) unlock() {
+	wake := s.bell.ring()
+	s.mu.Unlock()
+	if wake {
+		s.bell.strike()
 	}
 }
 
@@ -100,6 +110,7 @@ func (s *desiredSlot) peek(from int, f func(*netif.Event)) int {
 func (s *desiredSlot) take() (desired *desiredAddrs, added []netif.Addr, config *wire.Config, events []netif.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.bell.still()
 	desired, added, config, events = s.desired, s.added, s.config, s.events
 	s.desired, s.added, s.config, s.events = nil, nil, nil, nil
 	return desired, added, config, events

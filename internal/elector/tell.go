@@ -47,18 +47,24 @@ func (l *loop) touchInstalling() {
 	}
 }
 
-// tellDesired hands the address thread what it shall bring about. Where addresses
-// are only added, it is told of these: thousands of instances whose masters are
-// gone take over one after another.
-func (l *loop) tellDesired() {
-	switch {
-	case l.addrsDue:
-		l.addrs.put(l.desired())
-	case len(l.adding) > 0:
-		l.addrs.add(l.added())
-	default:
+// tellAdded tells the address thread of addresses that are desired besides the others,
+// if nothing else has changed: thousands of instances whose masters are gone take over
+// one after another.
+func (l *loop) tellAdded() {
+	if l.addrsDue || len(l.adding) == 0 {
 		return
 	}
+	l.addrs.add(l.added())
+	l.adding = l.adding[:0]
+	l.guardLater()
+}
+
+// tellDesired hands the address thread all that it shall bring about.
+func (l *loop) tellDesired() {
+	if !l.addrsDue {
+		return
+	}
+	l.addrs.put(l.desired())
 	l.addrsDue, l.adding = false, l.adding[:0]
 	l.guardLater()
 }

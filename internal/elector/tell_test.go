@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"hakeep/arp"
 	"hakeep/internal/acd"
@@ -15,11 +16,25 @@ import (
 	"hakeep/vrrp"
 )
 
+func newSlot(t *testing.T) *desiredSlot {
+	t.Helper()
+	s, err := newDesiredSlot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Close(s.bell.fd); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 // TestTellDesired: where instances take over the address thread is told of theirs
 // alone; where anything goes, of all.
 func TestTellDesired(t *testing.T) {
 	t.Parallel()
-	slot := newDesiredSlot()
+	slot := newSlot(t)
 	l := newLoop(clock{}, nil, nil, nil, newJournal(), slot)
 	key := func(n byte) netif.Addr {
 		return netif.Addr{Link: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 24)}
@@ -38,6 +53,7 @@ func TestTellDesired(t *testing.T) {
 	}
 	check := func(name string, whole bool, want ...netif.Addr) {
 		t.Helper()
+		l.tellAdded()
 		l.tellDesired()
 		desired, added, _, _ := slot.take()
 		if (desired != nil) != whole {
@@ -64,7 +80,7 @@ func TestTellDesired(t *testing.T) {
 // is desired later takes the place of what was added before.
 func TestSlotAdds(t *testing.T) {
 	t.Parallel()
-	s := newDesiredSlot()
+	s := newSlot(t)
 	a := func(n byte) netif.Addr {
 		return netif.Addr{Link: "eth0", Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 24)}
 	}
@@ -92,7 +108,7 @@ func TestGuardIsGathered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLoop(c, nil, nil, nil, newJournal(), newDesiredSlot())
+	l := newLoop(c, nil, nil, nil, newJournal(), newSlot(t))
 	told := 0
 	l.guard = func([]acd.Address) { told++ }
 	for range 100 {
@@ -128,5 +144,44 @@ func TestJournalSignals(t *testing.T) {
 	}
 	if got := j.after(0, 9); len(got) != 2 || got[1].Text != "b" {
 		t.Errorf("events %v", got)
+	}
+}
+
+// TestVigil: a backup is awake a little before it would take over, and a master that
+// is about to advertise is not.
+func TestVigil(t *testing.T) {
+	t.Parallel()
+	c, err := newClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLoop(c, nil, nil, nil, newJournal(), newSlot(t))
+	p := testConfig(100).Instances[0].Params
+	p.Interval = 100 * time.Second
+	start := l.clock.now()
+	l.router.Step(start, vrrp.LinkChanged{Link: vrrp.Link{Name: "eth0", Index: 1, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}})
+	l.router.Step(start, vrrp.Reconfigure{Start: start, Instances: []*vrrp.Params{&p}})
+	// The clock goes on between two readings: the least of several differences counts.
+	early := func() time.Duration {
+		at, ok := l.router.NextDeadline()
+		if !ok {
+			t.Fatal("no deadline")
+		}
+		least := time.Hour
+		for range 1000 {
+			least = min(least, at-l.clock.now()-time.Duration(l.timeout().Nano()))
+		}
+		return least.Round(vigil / 10)
+	}
+	if got := early(); got != vigil {
+		t.Errorf("a backup wakes up %v before it would take over, want %v", got, vigil)
+	}
+	at, _ := l.router.NextDeadline()
+	l.router.Step(at, vrrp.Timeout{})
+	if s := l.router.Snapshot(nil); s[0].State != vrrp.Master {
+		t.Fatalf("state %v", s[0].State)
+	}
+	if got := early(); got != 0 {
+		t.Errorf("a master wakes up %v early", got)
 	}
 }
