@@ -45,7 +45,7 @@ type fault struct {
 func nothing() error { return nil }
 
 var faults = []fault{
-	{name: "main killed", effect: unnoticed, hakeepOnly: true, restarts: true, hold: 3 * time.Second,
+	{name: "main killed", effect: unnoticed, hakeepOnly: true, restarts: true, blind: true, hold: 3 * time.Second,
 		apply: func(_ context.Context, _ *world, r *router) (func() error, error) {
 			r.hakeep.KillMain()
 			return r.start, nil
