@@ -74,6 +74,7 @@ type addrThread struct {
 	// a busy machine. Announced before that, they would lose packets.
 	unready  map[netif.Key]unreadyAddr
 	lookAt   time.Duration // when unready is looked through for those that have waited enough
+	dropped  bool          // IPv6 addresses were removed since the last breath
 	breathed bool          // since the last desired addresses
 	// unjoined are links with more solicited-node groups than joinLimit.
 	unjoined map[string]bool
@@ -241,6 +242,7 @@ func (t *addrThread) report(res netif.Result) {
 	case netif.ResultRemoved:
 		r.kind = addrRemoved
 		delete(t.known, r.key)
+		t.dropped = t.dropped || res.Addr.Prefix.Addr().Is6()
 	case netif.ResultFailed:
 		r.kind = addrRemoved
 		delete(t.known, r.key)

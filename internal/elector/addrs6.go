@@ -25,6 +25,10 @@ const readyLimit = 500 * time.Millisecond
 // the work queue kept out 1,000 addresses take a tenth of the time.
 const breath = 300 * time.Microsecond
 
+// After each batch of IPv6 addresses that is removed there is a breath as well: the
+// work queue may have to put what the next master has into service, in a container
+// or a network namespace of the same kernel, and the lock is one for all of them.
+
 // bulk is how many new IPv6 addresses keep to one CPU while they go in: the kernel's
 // work queue is that CPU's, and stays behind the real-time thread.
 const bulk = 64
@@ -78,6 +82,10 @@ func (t *addrThread) bring(addrs []netif.Addr, by func(time.Duration, []netif.Ad
 // service by now are handed on, so that the first need not wait for the last. It
 // reports whether newer desired addresses wait.
 func (t *addrThread) between() bool {
+	if t.dropped {
+		t.dropped = false
+		t.breathe()
+	}
 	if len(t.unready) > 0 {
 		if !t.breathed {
 			t.breathed = true
