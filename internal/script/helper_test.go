@@ -48,9 +48,15 @@ func shell(t testing.TB, text string) Runnable {
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		if os.Getenv("HAKEEP_E2E") == "strict" {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root")
+		skipOrFail(t, "needs root")
 	}
+}
+
+// skipOrFail is nstest.SkipOrFail, which is of a layer above.
+func skipOrFail(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv("HAKEEP_E2E") == "strict" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
 }
