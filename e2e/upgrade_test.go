@@ -92,6 +92,9 @@ func TestUpgrade(t *testing.T) {
 			if hasAddr(t, p.pair.a, c.vip) {
 				t.Error("address left behind")
 			}
+			if sockets, err := filepath.Glob(filepath.Join(p.a.Dir(), "*.sock")); err != nil || len(sockets) > 0 {
+				t.Errorf("sockets left behind: %v, %v", sockets, err)
+			}
 		})
 	}
 }

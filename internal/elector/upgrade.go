@@ -208,7 +208,9 @@ func inherited() (*handover, *net.UnixListener, error) {
 	if h.Version != wire.StateVersion {
 		return nil, nil, fmt.Errorf("take over state: it has version %d, and this is version %d", h.Version, wire.StateVersion)
 	}
-	return h, l.(*net.UnixListener), nil
+	listener := l.(*net.UnixListener)
+	listener.SetUnlinkOnClose(true) // as if this image had made it
+	return h, listener, nil
 }
 
 // takeOver goes on where the earlier image has stopped.
