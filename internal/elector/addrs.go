@@ -13,7 +13,6 @@ import (
 
 	"hakeep/arp"
 	"hakeep/internal/netif"
-	"hakeep/internal/ppoll"
 	"hakeep/internal/wire"
 	"hakeep/vrrp"
 )
@@ -115,7 +114,7 @@ func (t *addrThread) run(ctx context.Context) error {
 	fds := []unix.PollFd{{Fd: int32(t.slot.bell.fd), Events: unix.POLLIN}}
 	t.resyncAt = t.clock.now() + resyncEvery
 	for {
-		if err := ppoll.Wait(fds, t.timeout()); err != nil {
+		if _, err := unix.Ppoll(fds, t.timeout(), nil); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for addresses: %w", err)
 		}
 		if ctx.Err() != nil {

@@ -1,6 +1,7 @@
 package elector
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,7 +13,6 @@ import (
 	"hakeep/internal/acd"
 	"hakeep/internal/cpus"
 	"hakeep/internal/netif"
-	"hakeep/internal/ppoll"
 	"hakeep/internal/wire"
 	"hakeep/vrrp"
 	"hakeep/vrrp/vrrpnet"
@@ -154,7 +154,7 @@ func (l *loop) run() error {
 		timeout := l.timeout()
 		// A relative timeout, as it is computed just before, costs one system call
 		// where a timerfd costs three; real-time threads have no timer slack.
-		if err := ppoll.Wait(fds, timeout); err != nil {
+		if _, err := unix.Ppoll(fds, timeout, nil); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for adverts: %w", err)
 		}
 		l.turn()

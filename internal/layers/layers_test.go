@@ -13,7 +13,7 @@ import (
 // layers is the order of the packages, lowest first. A package may import those
 // of lower layers only; a sub-package also its parent.
 var layers = [][]string{
-	{"internal/reconcile", "internal/version", "internal/script", "internal/acd", "internal/cpus", "internal/ppoll", "internal/takeover"},
+	{"internal/reconcile", "internal/version", "internal/script", "internal/acd", "internal/cpus", "internal/takeover"},
 	{"vrrp", "arp", "internal/config", "internal/netif"},
 	{"internal/wire", "vrrp/vrrpnet", "internal/config/keepalived", "lvs", "checks", "internal/track",
 		"internal/firewall", "internal/notify", "internal/sim", "internal/lab"},
