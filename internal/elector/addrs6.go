@@ -25,10 +25,6 @@ const readyLimit = 500 * time.Millisecond
 // the work queue kept out 1,000 addresses take a tenth of the time.
 const breath = 300 * time.Microsecond
 
-// After each batch of IPv6 addresses that is removed there is a breath as well: the
-// work queue may have to put what the next master has into service, in a container
-// or a network namespace of the same kernel, and the lock is one for all of them.
-
 // bulk is how many new IPv6 addresses keep to one CPU while they go in: the kernel's
 // work queue is that CPU's, and stays behind the real-time thread.
 const bulk = 64
@@ -102,7 +98,10 @@ func (t *addrThread) between() bool {
 	return t.slot.waiting()
 }
 
-// breathe sleeps without the Go runtime, which would wake this thread by another.
+// breathe lets the work queue work: after the first batch of addresses that is added,
+// and after each that is removed, as the next master may be in a network namespace of
+// the same kernel, and the lock is one for all of them. It sleeps without the Go
+// runtime, which would wake this thread by another.
 func (t *addrThread) breathe() {
 	ts := unix.NsecToTimespec(int64(breath))
 	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &ts, nil) // a signal may cut it short
