@@ -136,7 +136,7 @@ func (a *Action) Packets(buf []byte, send func(*Outgoing)) {
 // SameAdverts reports whether the packets of a SendAdvert with p are those of one
 // with q, all else in the action being equal.
 func (p *Params) SameAdverts(q *Params) bool {
-	return p.Version == q.Version && p.VRID == q.VRID && p.Interval == q.Interval &&
+	return p == q || p.Version == q.Version && p.VRID == q.VRID && p.Interval == q.Interval &&
 		p.Auth == q.Auth && p.Password == q.Password && p.Form == q.Form &&
 		p.Unicast == q.Unicast && p.Group == q.Group &&
 		slices.Equal(p.Addrs, q.Addrs) &&

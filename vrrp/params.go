@@ -135,7 +135,7 @@ func (p *Params) sameWire(q *Params) bool {
 }
 
 // equal reports whether p and q configure the same.
-func (p *Params) equal(q *Params) bool { return reflect.DeepEqual(p, q) }
+func (p *Params) equal(q *Params) bool { return p == q || reflect.DeepEqual(p, q) }
 
 // peer returns the configured peer of this address.
 func (p *Params) peer(a netip.Addr) (Peer, bool) {

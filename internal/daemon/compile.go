@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -36,7 +37,7 @@ func compile(cfg *config.Config, owned []netif.Key) *wire.Config {
 	c := &wire.Config{
 		MainTimeout:     cfg.Global.MainTimeout,
 		LogUnknownVRIDs: cfg.Global.LogUnknownVRIDs,
-		Instances:       make([]wire.Instance, 0, len(cfg.Instances)),
+		Instances:       make([]*wire.Instance, 0, len(cfg.Instances)),
 		Promote:         promote(cfg),
 	}
 	for i := range cfg.Instances {
@@ -55,8 +56,8 @@ func compile(cfg *config.Config, owned []netif.Key) *wire.Config {
 	return c
 }
 
-func compileInstance(in *config.Instance) wire.Instance {
-	out := wire.Instance{
+func compileInstance(in *config.Instance) *wire.Instance {
+	out := &wire.Instance{
 		Params: vrrp.Params{
 			Name: in.Name, Family: family(in.Family), Version: vrrp.Version(in.Version), VRID: in.VRID,
 			Link: in.Interface, Unicast: in.Unicast,
@@ -254,24 +255,33 @@ func keys(c *wire.Config) []netif.Key {
 // union returns the keys of a and b once each, sorted.
 func union(a, b []netif.Key) []netif.Key {
 	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(x, y netif.Key) int {
-		if c := strings.Compare(x.Link, y.Link); c != 0 {
-			return c
-		}
-		return x.Prefix.Compare(y.Prefix)
-	})
+	slices.SortFunc(all, compareKeys)
 	return slices.Compact(all)
+}
+
+func compareKeys(x, y netif.Key) int {
+	return cmp.Or(strings.Compare(x.Link, y.Link), x.Prefix.Compare(y.Prefix))
+}
+
+// minus returns the keys of a that are not in b; both are sorted.
+func minus(a, b []netif.Key) []netif.Key {
+	var rest []netif.Key
+	for _, k := range a {
+		if _, ok := slices.BinarySearchFunc(b, k, compareKeys); !ok {
+			rest = append(rest, k)
+		}
+	}
+	return rest
 }
 
 // changes says which instances a reload from old to next adds, changes and
 // removes, by their names, and how many it leaves alone.
 func changes(old, next *wire.Config) (added, changed, removed []string, unchanged int) {
 	before := map[string]*wire.Instance{}
-	for i := range old.Instances {
-		before[old.Instances[i].Params.Name] = &old.Instances[i]
+	for _, in := range old.Instances {
+		before[in.Params.Name] = in
 	}
-	for i := range next.Instances {
-		in := &next.Instances[i]
+	for _, in := range next.Instances {
 		name := in.Params.Name
 		was := before[name]
 		delete(before, name)

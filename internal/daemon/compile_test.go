@@ -346,7 +346,7 @@ func TestChanges(t *testing.T) {
 		c := &wire.Config{}
 		for _, n := range names {
 			name, priority, _ := strings.Cut(n, "/")
-			c.Instances = append(c.Instances, wire.Instance{Params: vrrp.Params{Name: name, Priority: uint8(len(priority))}})
+			c.Instances = append(c.Instances, &wire.Instance{Params: vrrp.Params{Name: name, Priority: uint8(len(priority))}})
 		}
 		return c
 	}

@@ -85,6 +85,11 @@ func TestReload(t *testing.T) {
 	if got := e.applied(); len(got) != 2 || len(got[1].Instances) != 2 {
 		t.Errorf("elector has %d configurations", len(got))
 	}
+	e.lock(func() {
+		if !slices.Equal(e.sent, []int{1, 1}) {
+			t.Errorf("the elector was sent %v instances, want the first and the one that is new", e.sent)
+		}
+	})
 	if got := r.keeper.inForceNow(); len(got) != 2 {
 		t.Errorf("rules: %v", got)
 	}

@@ -186,6 +186,9 @@ func TestEveryMessageFieldIsRead(t *testing.T) {
 		{"../../lvs", []any{lvs.VirtualServer{}, lvs.RealServer{}, lvs.Config{}, lvs.Outcome{}}},
 	} {
 		read := selectors(t, c.dir)
+		if c.dir == "../elector" { // what Config.On takes out is for nobody else
+			read["Base"] = true
+		}
 		for _, v := range c.values {
 			typ := reflect.TypeOf(v)
 			for i := range typ.NumField() {

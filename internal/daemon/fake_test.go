@@ -47,7 +47,8 @@ type fakeElector struct {
 	digest   string
 	events   []wire.Event
 	configs  []*wire.Config
-	asked    int // snapshots
+	sent     []int // how many instances each configuration that it was sent has
+	asked    int   // snapshots
 	held     map[string]bool
 	upgrades int
 	told     []wire.Standby
@@ -225,7 +226,7 @@ func (e *fakeElector) serve(c net.Conn) {
 	}
 	e.mu.Lock()
 	e.hellos = append(e.hellos, *m.Hello)
-	hello := &wire.Hello{Version: e.version, PID: e.id, Program: "fake", Seq: uint64(len(e.events)), Digest: e.digest}
+	hello := &wire.Hello{Version: e.version, PID: e.id, Program: "fake", Seq: uint64(len(e.events)), Digest: e.digest, Bases: true}
 	replay := append([]wire.Event(nil), e.events[min(int(m.Hello.Seq), len(e.events)):]...)
 	e.mu.Unlock()
 	if wc.Send(&wire.Message{Hello: hello}) != nil {
@@ -250,13 +251,29 @@ func (e *fakeElector) serve(c net.Conn) {
 func (e *fakeElector) answer(wc *wire.Conn, m *wire.Message) {
 	switch {
 	case m.Config != nil:
-		e.lock(func() { e.configs = append(e.configs, m.Config); e.standBy(m.Config.Standby, true) })
+		var whole *wire.Config
+		var err error
+		e.lock(func() {
+			var base *wire.Config
+			if n := len(e.configs); n > 0 && e.configs[n-1].Digest == e.digest {
+				base = e.configs[n-1]
+			}
+			e.sent = append(e.sent, len(m.Config.Instances))
+			if whole, err = m.Config.On(base); err == nil {
+				e.configs = append(e.configs, whole)
+				e.standBy(m.Config.Standby, true)
+			}
+		})
+		if err != nil {
+			_ = wc.Send(&wire.Message{Applied: &wire.Applied{Digest: e.digest, OtherBase: true}})
+			return
+		}
 		if e.mute {
 			return
 		}
 		applied := &wire.Applied{Digest: m.Config.Digest}
-		for i := range m.Config.Instances {
-			applied.Added = append(applied.Added, m.Config.Instances[i].Params.Name)
+		for _, in := range whole.Instances {
+			applied.Added = append(applied.Added, in.Params.Name)
 		}
 		e.lock(func() { e.digest = m.Config.Digest })
 		_ = wc.Send(&wire.Message{Applied: applied})

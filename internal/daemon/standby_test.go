@@ -201,7 +201,7 @@ func TestOrphan(t *testing.T) {
 // TestTogether: a member of a sync group takes its group along.
 func TestTogether(t *testing.T) {
 	t.Parallel()
-	c := &wire.Config{Instances: []wire.Instance{
+	c := &wire.Config{Instances: []*wire.Instance{
 		{Params: vrrp.Params{Name: "a", SyncGroup: "G"}}, {Params: vrrp.Params{Name: "b"}}, {Params: vrrp.Params{Name: "c", SyncGroup: "G"}},
 	}}
 	for name, want := range map[string][]string{"a": {"a", "c"}, "b": {"b"}, "": {"a", "b", "c"}, "d": nil} {

@@ -24,6 +24,10 @@ type talk struct {
 	moved       bool // something has changed since the last full snapshot
 	configuring bool // a configuration is under way
 
+	// sent is the configuration that the elector has, or will have when it has read
+	// all that was sent; nil if it is not known in whole.
+	sent *wire.Config
+
 	saved time.Time // when the progress of events was saved
 
 	// At most one snapshot is under way, for those in asked. Who asks meanwhile
@@ -131,7 +135,8 @@ func (t *talk) configure() error {
 	if want == nil {
 		return nil
 	}
-	if want.config.Digest == t.digest {
+	if want.config.Digest == t.digest && !t.configuring {
+		t.sent = want.config
 		names := make([]string, 0, len(want.config.Instances))
 		for i := range want.config.Instances {
 			names = append(names, want.config.Instances[i].Params.Name)
@@ -140,6 +145,11 @@ func (t *talk) configure() error {
 		return t.catchUp()
 	}
 	c := *want.config
+	if t.sent != nil && t.hello.Bases {
+		c = *want.config.Since(t.sent)
+	}
+	t.sent = want.config
+	c.Leftovers = minus(c.Leftovers, keys(want.config))
 	since := stableAfter + want.global.StartupDelay // found running: not a start
 	if !t.born.IsZero() {
 		since = time.Since(t.born)
@@ -222,6 +232,10 @@ func (t *talk) message(m *wire.Message) error {
 		return t.askSnapshot()
 	case m.Applied != nil:
 		t.answered()
+		if m.Applied.OtherBase {
+			t.digest, t.sent, t.configuring = m.Applied.Digest, nil, false
+			return t.configure()
+		}
 		t.applied(m.Applied)
 		return t.catchUp()
 	case m.Stopped != nil:

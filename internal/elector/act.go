@@ -35,6 +35,7 @@ type member struct {
 	// and its leaving.
 	slot    int
 	until   time.Duration
+	known   markKey
 	window  time.Duration
 	marking bool
 	record
@@ -196,24 +197,22 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	old := l.config
 	l.config = c
 	params := make([]*vrrp.Params, len(c.Instances))
-	for i := range c.Instances {
-		params[i] = &c.Instances[i].Params
-	}
 	l.byParams = make(map[*vrrp.Params]*wire.Instance, len(params))
-	for i, p := range params {
-		l.byParams[p] = &c.Instances[i]
+	for i, in := range c.Instances {
+		params[i] = &in.Params
+		l.byParams[&in.Params] = in
 	}
 	resume := l.resumed(now, c)
 	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby, Resume: resume})
 	former := l.byKey
-	l.byKey = make(map[netif.Key]vrrp.ID)
+	l.byKey = make(map[netif.Key]vrrp.ID, len(former))
 	for id, m := range l.members { // those that linger; the others overwrite them
 		for _, a := range m.inst.Addresses {
 			l.byKey[a.Key()] = id
 		}
 	}
-	kept := map[string]bool{}
-	for _, s := range l.router.Snapshot(nil) {
+	kept := make(map[string]bool, len(c.Instances))
+	for _, s := range l.snapshots() {
 		if s.Gone {
 			continue // it keeps what it had
 		}
@@ -238,15 +237,15 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	l.addrsDue = true
 	l.touchInstalling()
 	applied := &wire.Applied{Digest: c.Digest}
-	for i := range c.Instances {
-		if name := c.Instances[i].Params.Name; kept[name] {
+	for _, in := range c.Instances {
+		if name := in.Params.Name; kept[name] {
 			applied.Kept = append(applied.Kept, name)
 		} else {
 			applied.Added = append(applied.Added, name)
 		}
 	}
-	for i := range old.Instances {
-		if name := old.Instances[i].Params.Name; !kept[name] && !slices.Contains(applied.Added, name) {
+	for _, in := range old.Instances {
+		if name := in.Params.Name; !kept[name] && !slices.Contains(applied.Added, name) {
 			applied.Removed = append(applied.Removed, name)
 		}
 	}
@@ -268,7 +267,7 @@ func (l *loop) snapshot(now time.Duration, brief bool) *wire.Snapshot {
 	if brief {
 		return s
 	}
-	for _, is := range l.router.Snapshot(nil) {
+	for _, is := range l.snapshots() {
 		if !is.Gone {
 			s.Instances = append(s.Instances, l.instanceStatus(now, &is))
 		}

@@ -214,8 +214,8 @@ func ownedBy(c *wire.Config, marks bool) func(netif.Installed) bool {
 	for _, k := range c.Leftovers {
 		named[k] = true
 	}
-	for i := range c.Instances {
-		for _, a := range c.Instances[i].Addresses {
+	for _, in := range c.Instances {
+		for _, a := range in.Addresses {
 			named[a.Key()] = true
 		}
 	}

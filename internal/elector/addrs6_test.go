@@ -37,7 +37,7 @@ func TestGroupsOfBackup(t *testing.T) {
 			}
 			defer c.Close()
 			config := testConfig(100)
-			in := &config.Instances[0]
+			in := config.Instances[0]
 			in.Params.Interval = time.Second // 3.6 s as a backup
 			for i := range n {
 				in.Addresses = append(in.Addresses, netif.Addr{Link: "eth0", Prefix: netip.MustParsePrefix(fmt.Sprintf("2001:db8::ee:%x/64", 1+i))})

@@ -80,7 +80,7 @@ func (l *loop) guarded() []acd.Address {
 			out = append(out, a)
 		}
 	}
-	for _, s := range l.router.Snapshot(nil) {
+	for _, s := range l.snapshots() {
 		m := l.members[s.ID]
 		if m == nil {
 			continue
@@ -105,7 +105,7 @@ func (l *loop) guarded() []acd.Address {
 // conflict notes another host with an address of ours, and tells of it now and
 // then.
 func (l *loop) conflict(now time.Duration, c *acd.Conflict) {
-	for _, s := range l.router.Snapshot(nil) {
+	for _, s := range l.snapshots() {
 		m := l.members[s.ID]
 		if m == nil || !(s.Link == c.Link && s.Source == c.Addr) && !m.serves(c) {
 			continue

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -46,7 +45,7 @@ type control struct {
 
 	mu          sync.Mutex // guards what follows
 	current     net.Conn
-	digest      string
+	config      *wire.Config // in force, or about to be
 	mainTimeout time.Duration
 	away        *time.Timer // runs while there is no main
 	collected   uint64      // what had been allocated at the last collection, in bytes
@@ -67,7 +66,7 @@ func listen(dir string) (*net.UnixListener, error) {
 }
 
 func newControl(b *inbox, j *journal, l *net.UnixListener) *control {
-	return &control{inbox: b, journal: j, listener: l, mainTimeout: defaultMainTimeout}
+	return &control{inbox: b, journal: j, listener: l, config: &wire.Config{}, mainTimeout: defaultMainTimeout}
 }
 
 // run accepts mains until ctx ends. When there is none for main_timeout the
@@ -168,9 +167,9 @@ func (c *control) converse(ctx context.Context, conn net.Conn) {
 	}
 	_ = conn.SetReadDeadline(time.Time{})
 	c.mu.Lock()
-	digest := c.digest
+	digest := c.config.Digest
 	c.mu.Unlock()
-	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), Program: version.String(), Seq: c.journal.lastSeq(), Digest: digest, Realtime: c.realtime}
+	hello := &wire.Hello{Version: wire.Version, PID: os.Getpid(), Program: version.String(), Seq: c.journal.lastSeq(), Digest: digest, Realtime: c.realtime, Bases: true}
 	if err := wc.Send(&wire.Message{Hello: hello}); err != nil {
 		return
 	}
@@ -221,17 +220,7 @@ func (c *control) tell(ctx context.Context, wc *wire.Conn, seq uint64) {
 func (c *control) serve(wc *wire.Conn, m *wire.Message) error {
 	switch {
 	case m.Config != nil:
-		reply := make(chan *wire.Applied, 1)
-		c.inbox.post(configMsg{config: m.Config, reply: reply})
-		applied := <-reply
-		c.mu.Lock()
-		c.digest = m.Config.Digest
-		if m.Config.MainTimeout > 0 {
-			c.mainTimeout = m.Config.MainTimeout
-		}
-		c.mu.Unlock()
-		c.collect()
-		return wc.Send(&wire.Message{Applied: applied})
+		return wc.Send(&wire.Message{Applied: c.configure(m.Config)})
 	case m.SnapshotRequest != nil:
 		reply := make(chan *wire.Snapshot, 1)
 		c.inbox.post(snapshotMsg{brief: m.SnapshotRequest.Brief, reply: reply})
@@ -252,6 +241,29 @@ func (c *control) serve(wc *wire.Conn, m *wire.Message) error {
 	return nil
 }
 
+// configure puts a configuration in force.
+func (c *control) configure(part *wire.Config) *wire.Applied {
+	c.mu.Lock()
+	whole, err := part.On(c.config)
+	if err != nil { // a main before this one was still heard
+		digest := c.config.Digest
+		c.mu.Unlock()
+		c.log("warn", err.Error())
+		return &wire.Applied{Digest: digest, OtherBase: true}
+	}
+	c.config = whole
+	if whole.MainTimeout > 0 {
+		c.mainTimeout = whole.MainTimeout
+	}
+	// In this order also if another main takes over.
+	reply := make(chan *wire.Applied, 1)
+	c.inbox.post(configMsg{config: whole, reply: reply})
+	c.mu.Unlock()
+	applied := <-reply
+	c.collect()
+	return applied
+}
+
 // stopped tells main that the elector has left.
 func (c *control) stopped() {
 	c.mu.Lock()
@@ -266,19 +278,15 @@ func (c *control) stopped() {
 
 // collect runs the garbage collector when much was allocated since the last time,
 // by whatever part of the process. Main asks for something every few seconds, so
-// it is called often enough. The collector's threads are below those that send
-// adverts and program addresses.
+// it is called often enough.
 func (c *control) collect() {
 	sample := [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample[:])
 	total := sample[0].Value.Uint64()
-	c.mu.Lock()
-	due := total-c.collected > collectAfter
-	if due {
+	c.mu.Lock() // one at a time
+	defer c.mu.Unlock()
+	if total-c.collected > collectAfter {
 		c.collected = total
-	}
-	c.mu.Unlock()
-	if due {
-		runtime.GC()
+		collectGarbage()
 	}
 }

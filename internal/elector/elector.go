@@ -131,7 +131,7 @@ func open(o Options, rt realtime) (*elector, error) {
 	if before != nil {
 		e.watcher.table.static = staticKeys(before.Config)
 		e.loop.takeOver(before)
-		e.control.digest, e.control.mainTimeout = before.Config.Digest, before.MainTimeout
+		e.control.config, e.control.mainTimeout = before.Config, before.MainTimeout
 	}
 	return e, e.watcher.first()
 }

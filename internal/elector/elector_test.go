@@ -112,7 +112,7 @@ func testConfig(priority uint8) *wire.Config {
 	vip := netip.MustParsePrefix("192.0.2.10/24")
 	return &wire.Config{
 		Digest: fmt.Sprint(priority), MainTimeout: 10 * time.Second,
-		Instances: []wire.Instance{{
+		Instances: []*wire.Instance{{
 			Params: vrrp.Params{
 				Name: "VI_1", Family: vrrp.IPv4, Version: vrrp.V3, VRID: 51, Link: "eth0", Group: netip.MustParseAddr("224.0.0.18"),
 				Priority: priority, Interval: 100 * time.Millisecond, DownAdverts: 3, Addrs: []netip.Addr{vip.Addr()},

@@ -19,7 +19,7 @@ import (
 // virtual rule, and static items.
 func itemsConfig(priority uint8) *wire.Config {
 	c := testConfig(priority)
-	in := &c.Instances[0]
+	in := c.Instances[0]
 	in.Routes = []netif.Route{{
 		Dst: netip.MustParsePrefix("10.50.0.0/16"), Src: netip.MustParseAddr("192.0.2.10"), Table: 100,
 		NextHops: []netif.NextHop{{Via: netip.MustParseAddr("192.0.2.100"), Dev: "eth0"}},

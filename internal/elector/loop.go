@@ -110,9 +110,11 @@ type loop struct {
 	receive     func(*vrrpnet.Datagram)
 	announce    func(arp.Target)
 	spare       []any
-	socketsDue  bool // endpoints have changed
-	addrsDue    bool // desired addresses have changed
-	guardDue    bool // the addresses that nobody else may use have changed
+	states      []vrrp.InstanceState // see snapshots
+	ends        []vrrpnet.Endpoint   // that the sockets serve, nil if some they cannot
+	socketsDue  bool                 // endpoints have changed
+	addrsDue    bool                 // desired addresses have changed
+	guardDue    bool                 // the addresses that nobody else may use have changed
 	guardNext   time.Duration
 	paced       bool // instances are due that the last turn left over
 	advertsNext time.Duration
@@ -342,10 +344,30 @@ func (l *loop) handle(msg any) {
 
 // syncSockets opens and closes sockets as the instances want them now.
 func (l *loop) syncSockets() []string {
-	l.socketsDue = false
 	l.guardLater()
-	var ends []vrrpnet.Endpoint
-	for _, s := range l.router.Snapshot(nil) {
+	ends := l.endpoints()
+	if !l.socketsDue && l.ends != nil && slices.Equal(ends, l.ends) {
+		return nil
+	}
+	l.socketsDue = false
+	err := l.sockets.Sync(ends)
+	if err == nil {
+		l.ends = ends
+		return nil
+	}
+	l.ends = nil
+	var problems []string
+	for _, e := range joined(err) {
+		problems = append(problems, e.Error())
+		l.log("error", e.Error())
+	}
+	return problems
+}
+
+// endpoints are what the instances receive at.
+func (l *loop) endpoints() []vrrpnet.Endpoint {
+	ends := make([]vrrpnet.Endpoint, 0, len(l.members))
+	for _, s := range l.snapshots() {
 		p := l.members[s.ID].inst.Params
 		e := vrrpnet.Endpoint{Family: p.Family, Link: s.Link, Local: s.Source}
 		if !p.Unicast {
@@ -356,16 +378,13 @@ func (l *loop) syncSockets() []string {
 		}
 		ends = append(ends, e)
 	}
-	err := l.sockets.Sync(ends)
-	if err == nil {
-		return nil
-	}
-	var problems []string
-	for _, e := range joined(err) {
-		problems = append(problems, e.Error())
-		l.log("error", e.Error())
-	}
-	return problems
+	return ends
+}
+
+// snapshots are the states of the instances, good until the next call.
+func (l *loop) snapshots() []vrrp.InstanceState {
+	l.states = l.router.Snapshot(l.states[:0])
+	return l.states
 }
 
 func joined(err error) []error {

@@ -56,11 +56,29 @@ func identityOf(p *vrrp.Params) identity {
 	return identity(h.Sum(nil))
 }
 
+// markKey is a member's identity, and the parameters that it was computed from.
+type markKey struct {
+	identity identity
+	of       *vrrp.Params
+}
+
+// identify brings the identity up to date, and reports whether it has changed.
+func (m *member) identify() bool {
+	p := &m.inst.Params
+	if m.known.of == p {
+		return false
+	}
+	before := m.known.identity
+	m.known = markKey{identityOf(p), p}
+	return m.known.identity != before
+}
+
 // marks is the file.
 type marks struct {
 	path   string
 	bootID string
 	mem    []byte
+	slots  int
 }
 
 // errNoMemory is a runtime directory that is not in memory.
@@ -119,8 +137,8 @@ func appendMarks(b []byte, bootID string, members []*member) []byte {
 	binary.NativeEndian.PutUint64(header[56:], uint64(len(members)))
 	b = append(b, header...)
 	for _, m := range members {
-		id := identityOf(&m.inst.Params)
-		b = append(b, id[:]...)
+		m.identify()
+		b = append(b, m.known.identity[:]...)
 		b = binary.NativeEndian.AppendUint64(b, uint64(m.until))
 	}
 	return b
@@ -135,7 +153,7 @@ func (f *marks) layout(members []*member) error {
 		return fmt.Errorf("lay out marks: %w", err)
 	}
 	f.unmap()
-	f.mem = mem
+	f.mem, f.slots = mem, len(members)
 	for i, m := range members {
 		m.slot = marksHeader + i*marksSlot + sha256.Size
 	}

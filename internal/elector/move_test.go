@@ -22,7 +22,7 @@ func twoMasters(digest string, first, second []string) *wire.Config {
 	c.Digest = digest
 	c.Instances = append(c.Instances, testConfig(200).Instances...)
 	for i, list := range [][]string{first, second} {
-		in := &c.Instances[i]
+		in := c.Instances[i]
 		in.Params.Name, in.Params.VRID, in.Params.PlannedMoves = fmt.Sprintf("VI_%d", i+1), uint8(51+i), true
 		in.Params.Addrs, in.Addresses = nil, nil
 		for _, text := range list {
@@ -121,7 +121,7 @@ func TestSilentMember(t *testing.T) {
 	t.Parallel()
 	const now, id = time.Second, vrrp.ID(1)
 	l := newLoop(clock{}, nil, nil, nil, newJournal(), nil)
-	in := &testConfig(100).Instances[0]
+	in := testConfig(100).Instances[0]
 	l.members[id] = &member{inst: in, installed: map[netif.Key]arp.Target{}}
 	key := in.Addresses[0].Key()
 	l.byKey[key] = id

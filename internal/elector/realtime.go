@@ -27,6 +27,9 @@ const (
 	// a system call may wait for a busy goroutine; with more it never does.
 	procs = 8
 
+	// collectProcs is GOMAXPROCS while garbage is collected.
+	collectProcs = 2
+
 	// memoryLimit is where the collector steps in although it is off.
 	memoryLimit = 512 << 20
 
@@ -151,4 +154,15 @@ func madvise(addr, length uintptr, advice int) {
 func quietCollector() {
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(memoryLimit)
+}
+
+// collectGarbage runs the collector. Its threads are below those that send adverts
+// and program addresses; but each of procs processors of the runtime would get a
+// marking thread, and those that wait for a CPU, a time slice of 100 ms long, keep
+// their processor from the loop. Two are done much sooner. Not to be called by two
+// goroutines at once.
+func collectGarbage() {
+	before := runtime.GOMAXPROCS(collectProcs)
+	runtime.GC()
+	runtime.GOMAXPROCS(before)
 }

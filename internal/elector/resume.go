@@ -54,8 +54,13 @@ func (l *loop) layoutMarks() {
 		return
 	}
 	members := make([]*member, 0, len(l.members))
+	change := l.marks.mem == nil || len(l.members) != l.marks.slots
 	for _, m := range l.members {
 		members = append(members, m)
+		change = m.identify() || m.slot == 0 || change
+	}
+	if !change {
+		return
 	}
 	slices.SortFunc(members, func(a, b *member) int { return cmp.Compare(a.inst.Params.Name, b.inst.Params.Name) })
 	if err := l.marks.layout(members); err != nil {
@@ -69,9 +74,12 @@ func (l *loop) layoutMarks() {
 // resumed are the instances of the first configuration that an earlier process
 // was master of, in the loop's time.
 func (l *loop) resumed(now time.Duration, c *wire.Config) (list []vrrp.Resumed) {
+	if len(l.found) == 0 {
+		return nil
+	}
 	since := sinceBoot()
-	for i := range c.Instances {
-		p := &c.Instances[i].Params
+	for _, in := range c.Instances {
+		p := &in.Params
 		if until, ok := l.found[identityOf(p)]; ok && since > 0 {
 			list = append(list, vrrp.Resumed{Name: p.Name, Until: now + until - since})
 		}
@@ -82,7 +90,10 @@ func (l *loop) resumed(now time.Duration, c *wire.Config) (list []vrrp.Resumed) 
 
 // tellResumed says who goes on.
 func (l *loop) tellResumed(now time.Duration, list []vrrp.Resumed) {
-	for _, s := range l.router.Snapshot(nil) {
+	if len(list) == 0 {
+		return
+	}
+	for _, s := range l.snapshots() {
 		for _, r := range list {
 			switch {
 			case r.Name != s.Name:

@@ -103,7 +103,7 @@ func (l *loop) desired() desiredAddrs {
 			d.items = append(d.items, desiredItem{item: it, owners: l.followers(it.String())})
 		}
 	}
-	for _, s := range l.router.Snapshot(nil) {
+	for _, s := range l.snapshots() {
 		if m := l.members[s.ID]; m != nil && m.install {
 			d.addrs = append(d.addrs, m.inst.Addresses...)
 			for _, it := range netif.Items(m.inst.Routes, m.inst.Rules) {

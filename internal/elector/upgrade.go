@@ -218,8 +218,8 @@ func (l *loop) takeOver(h *handover) {
 	l.started, l.config, l.delays.delays = h.Started, h.Config, h.Config.LinkDelays
 	l.journal.restore(h.Events, h.LastEvent)
 	configured := map[string]*wire.Instance{}
-	for i := range h.Config.Instances {
-		configured[h.Config.Instances[i].Params.Name] = &h.Config.Instances[i]
+	for _, in := range h.Config.Instances {
+		configured[in.Params.Name] = in
 	}
 	for i := range h.Router.Instances {
 		in, d := &h.Router.Instances[i], &h.Members[i]

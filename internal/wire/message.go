@@ -50,6 +50,8 @@ type Hello struct {
 	// Digest is, from the elector, that of the configuration it runs; empty
 	// before the first.
 	Digest string
+	// Bases says, from the elector, that it takes a Config with a Base.
+	Bases bool `json:",omitempty"`
 }
 
 // Config is everything that the elector has to know. It replaces the one before.
@@ -60,7 +62,11 @@ type Config struct {
 	StartupDelay time.Duration
 	// MainTimeout is how long the elector goes on without main.
 	MainTimeout time.Duration
-	Instances   []Instance
+	Instances   []*Instance
+	// Base, if set, is the digest of the Config in force, from which Kept are taken
+	// over; Instances are the others. See Config.Since.
+	Base string `json:",omitempty"`
+	Kept []Kept `json:",omitempty"`
 	// Leftovers names the addresses that an earlier run may have left behind:
 	// marked as ours and named here, they are removed.
 	Leftovers []netif.Key
@@ -164,6 +170,9 @@ type Shutdown struct{}
 // Applied says that a Config is in force.
 type Applied struct {
 	Digest string
+	// OtherBase is set when the Config that was sent builds on another one than that
+	// in force, of Digest: nothing was changed.
+	OtherBase bool `json:",omitempty"`
 	// Added, Kept and Removed name instances.
 	Added, Kept, Removed []string
 	// Problems are what could not be done, such as a socket on an interface.

@@ -24,7 +24,7 @@ func messages() []*Message {
 		{Hello: &Hello{Version: Version, PID: 7, Seq: 9, Digest: "x"}},
 		{Config: &Config{
 			Digest: "x", MainTimeout: time.Second,
-			Instances: []Instance{{
+			Instances: []*Instance{{
 				Params: vrrp.Params{
 					Name: "VI_1", Family: vrrp.IPv4, Version: vrrp.V3, VRID: 51, Link: "eth0", Group: netip.MustParseAddr("224.0.0.18"),
 					Priority: 150, Interval: 10 * time.Millisecond, Addrs: []netip.Addr{vip.Addr()}, Password: [8]byte{1, 2},
