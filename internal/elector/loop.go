@@ -116,7 +116,8 @@ type loop struct {
 	addrsDue    bool                 // desired addresses have changed
 	guardDue    bool                 // the addresses that nobody else may use have changed
 	guardNext   time.Duration
-	paced       bool // instances are due that the last turn left over
+	overdue     time.Duration // by which the next deadline has passed, until it is counted
+	paced       bool          // instances are due that the last turn left over
 	advertsNext time.Duration
 	arpNext     time.Duration
 	stopping    bool
@@ -189,6 +190,7 @@ func (l *loop) timeout() *unix.Timespec {
 
 // turn does everything that is due now: what came in first, then the timers.
 func (l *loop) turn() {
+	l.noteOverdue()
 	l.drain()
 	l.spare = l.inbox.take(l.spare)
 	for i, msg := range l.spare {
@@ -197,6 +199,9 @@ func (l *loop) turn() {
 	}
 	l.tellInstalled()
 	l.timers()
+	if l.overdue > 0 {
+		l.stats.lateness.add(l.overdue)
+	}
 	if l.socketsDue {
 		l.syncSockets()
 	}
@@ -206,6 +211,16 @@ func (l *loop) turn() {
 	l.announcements()
 	l.tellGuarded()
 	l.journal.signal()
+}
+
+// noteOverdue notes how late the loop is for a deadline: it was too late, even if
+// what has come in meanwhile puts the deadline off.
+func (l *loop) noteOverdue() {
+	l.overdue = 0
+	now := l.clock.now()
+	if due, ok := l.router.NextDeadline(); ok && !l.paced && now >= l.advertsNext {
+		l.overdue = now - due
+	}
 }
 
 // drain steps every advert that has arrived, within bounds: a flood must not
@@ -250,6 +265,7 @@ func (l *loop) timers() {
 	}
 	if !l.paced {
 		l.stats.lateness.add(now - due)
+		l.overdue = 0
 	}
 	l.act(now, l.router.Step(now, vrrp.Timeout{Limit: burst, Paced: l.paced}))
 	due, ok = l.router.NextDeadline()
