@@ -11,33 +11,17 @@ import (
 // name when only their unicast peers changed. Matched ones keep their state,
 // the others leave or start.
 func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
-	r.vips = make(map[netip.Addr]bool)
+	r.vips = make(map[netip.Addr]bool, len(r.vips))
 	for _, p := range ev.Instances {
 		r.own(p)
 	}
-	old := r.instances
-	match := matchInstances(old, ev.Instances)
-	kept := make([]bool, len(old))
-	for _, o := range match {
-		if o >= 0 {
-			kept[o] = true
-		}
-	}
-	gone := r.removeInstances(now, kept, ev.Instances)
+	match := matchInstances(r.instances, ev.Instances)
 	r.heap = r.heap[:0]
-	r.instances = make([]instance, 0, len(ev.Instances))
-	for i, p := range ev.Instances {
-		if o := match[i]; o >= 0 {
-			r.instances = append(r.instances, old[o])
-			continue
-		}
-		r.lastID++
-		in := newInstance(r.lastID, p, now)
-		in.standby = slices.Contains(ev.Standby, p.Name)
-		r.instances = append(r.instances, in)
+	if inPlace(match, len(r.instances)) { // thousands of which one changes
+		r.regroup(ev.Instances)
+	} else {
+		r.exchange(now, &ev, match)
 	}
-	r.instances = append(r.instances, gone...)
-	r.reindex(ev.Instances)
 	resume := r.resumable(now, &ev, match)
 	for i := range ev.Instances {
 		in := &r.instances[i]
@@ -57,6 +41,42 @@ func (r *Router) reconfigure(now time.Duration, ev Reconfigure) {
 	}
 	r.resume(now, ev.Start, resume)
 	r.heapify()
+}
+
+// inPlace reports whether all n instances go on where they are, and no other comes.
+func inPlace(match []int, n int) bool {
+	for i, o := range match {
+		if i != o {
+			return false
+		}
+	}
+	return len(match) == n
+}
+
+// exchange makes the instances those of a new configuration, of which match says
+// which go on.
+func (r *Router) exchange(now time.Duration, ev *Reconfigure, match []int) {
+	old := r.instances
+	kept := make([]bool, len(old))
+	for _, o := range match {
+		if o >= 0 {
+			kept[o] = true
+		}
+	}
+	gone := r.removeInstances(now, kept, ev.Instances)
+	r.instances = make([]instance, 0, len(ev.Instances)+len(gone))
+	for i, p := range ev.Instances {
+		if o := match[i]; o >= 0 {
+			r.instances = append(r.instances, old[o])
+			continue
+		}
+		r.lastID++
+		in := newInstance(r.lastID, p, now)
+		in.standby = slices.Contains(ev.Standby, p.Name)
+		r.instances = append(r.instances, in)
+	}
+	r.instances = append(r.instances, gone...)
+	r.reindex(ev.Instances)
 }
 
 // removeInstances lets those go that are not kept, and returns those that keep
@@ -89,9 +109,21 @@ func (r *Router) removeInstances(now time.Duration, kept []bool, next []*Params)
 func matchInstances(old []instance, next []*Params) []int {
 	match := make([]int, len(next))
 	used := make([]bool, len(old))
-	byKey := make(map[key][]int, len(old))
+	var rest []int
+	for i, p := range next {
+		match[i] = -1
+		if i < len(old) && old[i].p == p && !old[i].gone { // most stay as they are
+			match[i], used[i] = i, true
+			continue
+		}
+		rest = append(rest, i)
+	}
+	if len(rest) == 0 {
+		return match
+	}
+	byKey := map[key][]int{}
 	for i := range old {
-		if k := old[i].p.key(); !old[i].gone {
+		if k := old[i].p.key(); !used[i] && !old[i].gone {
 			byKey[k] = append(byKey[k], i)
 		}
 	}
@@ -104,11 +136,11 @@ func matchInstances(old []instance, next []*Params) []int {
 		}
 		return -1
 	}
-	for i, p := range next {
-		match[i] = find(p, p.sameWire)
+	for _, i := range rest {
+		match[i] = find(next[i], next[i].sameWire)
 	}
-	for i, p := range next {
-		if match[i] < 0 {
+	for _, i := range rest {
+		if p := next[i]; match[i] < 0 {
 			match[i] = find(p, func(o *Params) bool { return o.Name == p.Name })
 		}
 	}

@@ -186,6 +186,11 @@ func (l *loop) instanceOf(p *vrrp.Params) *wire.Instance {
 	if inst := l.byParams[p]; inst != nil {
 		return inst
 	}
+	for _, in := range l.config.Instances {
+		if &in.Params == p {
+			return in
+		}
+	}
 	panic("elector: parameters of no instance")
 }
 
@@ -197,10 +202,12 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	old := l.config
 	l.config = c
 	params := make([]*vrrp.Params, len(c.Instances))
-	l.byParams = make(map[*vrrp.Params]*wire.Instance, len(params))
+	l.byParams = map[*vrrp.Params]*wire.Instance{}
 	for i, in := range c.Instances {
 		params[i] = &in.Params
-		l.byParams[&in.Params] = in
+		if i >= len(old.Instances) || old.Instances[i] != in { // most stay as they are
+			l.byParams[&in.Params] = in
+		}
 	}
 	resume := l.resumed(now, c)
 	actions := l.router.Step(now, vrrp.Reconfigure{Start: now + c.StartupDelay, Instances: params, Standby: c.Standby, Resume: resume})
@@ -211,19 +218,27 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 			l.byKey[a.Key()] = id
 		}
 	}
-	kept := make(map[string]bool, len(c.Instances))
+	applied := &wire.Applied{Digest: c.Digest}
 	for _, s := range l.snapshots() {
 		if s.Gone {
 			continue // it keeps what it had
 		}
-		inst := l.byParams[l.router.Params(s.ID)]
-		if m := l.members[s.ID]; m != nil {
+		p := l.router.Params(s.ID)
+		m := l.members[s.ID]
+		if m == nil {
+			applied.Added = append(applied.Added, s.Name)
+			for _, a := range l.instanceOf(p).Addresses {
+				l.byKey[a.Key()] = s.ID
+			}
+			continue
+		}
+		applied.Kept = append(applied.Kept, s.Name)
+		if inst := l.byParams[p]; inst != nil {
 			m.keepPackets(inst)
 			m.inst = inst
-			kept[s.Name] = true
 			l.sched.Configure(now, uint32(s.ID), inst.Announce)
 		}
-		for _, a := range inst.Addresses {
+		for _, a := range m.inst.Addresses {
 			l.byKey[a.Key()] = s.ID
 		}
 	}
@@ -236,21 +251,25 @@ func (l *loop) reconfigure(now time.Duration, c *wire.Config) *wire.Applied {
 	l.delays.delays = c.LinkDelays
 	l.addrsDue = true
 	l.touchInstalling()
-	applied := &wire.Applied{Digest: c.Digest}
-	for _, in := range c.Instances {
-		if name := in.Params.Name; kept[name] {
-			applied.Kept = append(applied.Kept, name)
-		} else {
-			applied.Added = append(applied.Added, name)
-		}
-	}
-	for _, in := range old.Instances {
-		if name := in.Params.Name; !kept[name] && !slices.Contains(applied.Added, name) {
-			applied.Removed = append(applied.Removed, name)
-		}
-	}
+	applied.Removed = missing(old.Instances, c.Instances)
 	applied.Problems = l.syncSockets()
 	return applied
+}
+
+// missing are the names of before that are not in after.
+func missing(before, after []*wire.Instance) (names []string) {
+	have := map[string]bool{}
+	for i, in := range after {
+		if i >= len(before) || before[i] != in {
+			have[in.Params.Name] = true
+		}
+	}
+	for i, in := range before {
+		if (i >= len(after) || after[i] != in) && !have[in.Params.Name] {
+			names = append(names, in.Params.Name)
+		}
+	}
+	return names
 }
 
 // snapshot is the state for main.
@@ -267,6 +286,7 @@ func (l *loop) snapshot(now time.Duration, brief bool) *wire.Snapshot {
 	if brief {
 		return s
 	}
+	s.Instances = make([]wire.InstanceStatus, 0, len(l.members))
 	for _, is := range l.snapshots() {
 		if !is.Gone {
 			s.Instances = append(s.Instances, l.instanceStatus(now, &is))
@@ -298,7 +318,9 @@ func (l *loop) instanceStatus(now time.Duration, is *vrrp.InstanceState) wire.In
 		weight, fault, up := l.router.TrackedLink(t)
 		st.Tracked = append(st.Tracked, wire.TrackedLink{Name: t.Name, Up: up, Weight: weight, Fault: fault})
 	}
-	st.Refused = slices.Sorted(maps.Keys(m.refused))
+	if len(m.refused) > 0 {
+		st.Refused = slices.Sorted(maps.Keys(m.refused))
+	}
 	m.status(l.clock, now, &st)
 	if st.Standby && !m.hears(now, st.Master, st.DownInterval) {
 		// It follows nobody by a timer, as it shall not take over.

@@ -21,6 +21,9 @@ import (
 // kernel did not tell of.
 const resyncEvery = time.Minute
 
+// resultBatch is how many results are handed to the loop at once.
+const resultBatch = 64
+
 // addrResultKind says what happened to an address.
 type addrResultKind uint8
 
@@ -273,7 +276,7 @@ func (t *addrThread) report(res netif.Result) {
 // the rest.
 func (t *addrThread) give(r addrResult) {
 	t.results = append(t.results, r)
-	if len(t.results) >= burst {
+	if len(t.results) >= resultBatch {
 		t.flush()
 	}
 }

@@ -71,8 +71,8 @@ func (e *elector) watchConflicts(ctx context.Context) error {
 // heard of no other router is probed for: another master that it does not hear
 // would answer.
 func (l *loop) guarded() []acd.Address {
-	var out []acd.Address
-	seen := map[acd.Address]bool{}
+	out := make([]acd.Address, 0, len(l.byKey))
+	seen := make(map[acd.Address]bool, len(l.byKey))
 	add := func(a acd.Address) {
 		key := acd.Address{Link: a.Link, Addr: a.Addr}
 		if a.Link != 0 && a.Addr.IsValid() && !seen[key] {

@@ -20,9 +20,10 @@ import (
 
 const (
 	// burst is how many adverts, or how many announcements, leave within
-	// burstGap: the receive buffer of a peer's raw socket holds about 256.
-	burst    = 64
-	burstGap = time.Millisecond
+	// burstGap: the receive buffer of a peer's raw socket holds about 256. The
+	// kernel takes some 10 µs for each, and another advert has to wait for them.
+	burst    = 16
+	burstGap = 250 * time.Microsecond
 
 	// receiveBudget and receiveRounds bound what is read from the sockets before
 	// timers get their turn.
@@ -87,7 +88,8 @@ type loop struct {
 	guard   func([]acd.Address)
 
 	config *wire.Config
-	// byParams are the instances of config by what the Router knows of them.
+	// byParams are the instances of config that are new or were changed by it, by what
+	// the Router knows of them.
 	byParams map[*vrrp.Params]*wire.Instance
 	members  map[vrrp.ID]*member
 	byKey    map[netif.Key]vrrp.ID // who an address belongs to

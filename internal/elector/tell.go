@@ -97,6 +97,7 @@ func (l *loop) tellGuarded() {
 // desired is what the address thread shall bring about.
 func (l *loop) desired() desiredAddrs {
 	d := desiredAddrs{final: l.stopping && !l.router.Leaving()}
+	d.addrs = make([]netif.Addr, 0, len(l.byKey))
 	if s := &l.config.Static; !d.final {
 		d.addrs = append(d.addrs, s.Addresses...)
 		for _, it := range netif.Items(s.Routes, s.Rules) {

@@ -13,8 +13,8 @@ import (
 
 // The elector's limits, see internal/elector.
 const (
-	burst         = 64
-	burstGap      = time.Millisecond
+	burst         = 16
+	burstGap      = 250 * time.Microsecond
 	receiveBudget = 4096
 )
 
