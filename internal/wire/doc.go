@@ -7,6 +7,9 @@
 // [Hello]. Both sides begin with one; a different [Version] ends the
 // conversation, and main then replaces the elector.
 //
+// A reload sends what differs from the configuration in force ([Config.Since]), if
+// the elector's Hello says that it takes that.
+//
 // Nothing here is on the path of an advert. The elector never waits for main:
 // what it has to tell is an [Event] in a bounded ring with sequence numbers,
 // from which a main that attaches later reads on.
