@@ -88,7 +88,8 @@ func TestBalanceManyFailing(t *testing.T) {
 			runs += rs.Checks[0].Runs
 		}
 	}
-	if least := uint64(manyWindow.Seconds()-1) * manyServices * manyServers; runs < least {
+	// Half of them: on a busy machine an attempt takes its time.
+	if least := uint64(manyWindow.Seconds()-1) * manyServices * manyServers / 2; runs < least {
 		t.Errorf("%d attempts, want %d at least", runs, least)
 	}
 	l := doc.Elector.Lateness

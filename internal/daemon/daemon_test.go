@@ -315,3 +315,27 @@ func TestWatchdog(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadOnAnotherBase: an elector that runs something else than this main knows of,
+// as an earlier main was heard late, is sent all of the configuration.
+func TestReloadOnAnotherBase(t *testing.T) {
+	t.Parallel()
+	r := started(t, vi1)
+	e := r.fakes.latest()
+	e.lock(func() {
+		other := &wire.Config{Digest: "other"}
+		e.configs, e.digest = append(e.configs, other), other.Digest
+	})
+	r.write(vi1 + vi2)
+	if out := r.reload(); !out.OK || !slices.Equal(out.Added, []string{"VI_2"}) {
+		t.Errorf("got %+v", out)
+	}
+	if got := e.applied(); len(got) != 3 || len(got[2].Instances) != 2 {
+		t.Errorf("elector has %d configurations", len(got))
+	}
+	e.lock(func() {
+		if !slices.Equal(e.sent, []int{1, 1, 2}) {
+			t.Errorf("the elector was sent %v instances, want the first, the new one, and all", e.sent)
+		}
+	})
+}

@@ -22,7 +22,7 @@ type talk struct {
 	quiet       int  // looks since a snapshot was asked for
 	brief       bool // what was asked for last is a sign of life only
 	moved       bool // something has changed since the last full snapshot
-	configuring bool // a configuration is under way
+	configuring int  // configurations that are under way
 
 	// sent is the configuration that the elector has, or will have when it has read
 	// all that was sent; nil if it is not known in whole.
@@ -135,7 +135,7 @@ func (t *talk) configure() error {
 	if want == nil {
 		return nil
 	}
-	if want.config.Digest == t.digest && !t.configuring {
+	if want.config.Digest == t.digest && t.configuring == 0 {
 		t.sent = want.config
 		names := make([]string, 0, len(want.config.Instances))
 		for i := range want.config.Instances {
@@ -156,14 +156,14 @@ func (t *talk) configure() error {
 	}
 	c.StartupDelay = startupDelay(&want.global, since, t.s.sinceBoot())
 	c.Standby = t.s.held()
-	t.configuring = true
+	t.configuring++
 	return t.send(&wire.Message{Config: &c})
 }
 
 // sendTracked tells the elector what tracking adds up to. One that has no
 // configuration yet is told with it.
 func (t *talk) sendTracked(everything bool) error {
-	if want := t.s.desired; want == nil || t.configuring || t.digest != want.config.Digest {
+	if want := t.s.desired; want == nil || t.configuring > 0 || t.digest != want.config.Digest {
 		return nil
 	}
 	tracked := t.s.totals.take(everything)
@@ -180,7 +180,6 @@ func (t *talk) applied(a *wire.Applied) {
 	if want := t.s.desired; want == nil || a.Digest != want.config.Digest {
 		return // one before
 	}
-	t.configuring = false
 	if req := t.s.applying; req != nil {
 		req.reply <- applyReply{applied: a}
 		t.s.applying = nil
@@ -232,8 +231,9 @@ func (t *talk) message(m *wire.Message) error {
 		return t.askSnapshot()
 	case m.Applied != nil:
 		t.answered()
+		t.configuring--
 		if m.Applied.OtherBase {
-			t.digest, t.sent, t.configuring = m.Applied.Digest, nil, false
+			t.digest, t.sent = m.Applied.Digest, nil
 			return t.configure()
 		}
 		t.applied(m.Applied)
@@ -261,7 +261,7 @@ var (
 func (t *talk) look() error {
 	t.s.saveProgress()
 	t.quiet++
-	if !t.asking && !t.configuring {
+	if !t.asking && t.configuring == 0 {
 		t.silent = 0
 		if t.quiet >= t.s.askEvery {
 			return t.sendSnapshotRequest(!t.moved)
@@ -270,7 +270,7 @@ func (t *talk) look() error {
 	}
 	t.silent++
 	limit := hungLooks
-	if t.configuring { // it answers in order
+	if t.configuring > 0 { // it answers in order
 		limit = configLooks
 	}
 	if t.silent > limit {

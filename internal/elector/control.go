@@ -43,12 +43,14 @@ type control struct {
 	listener *net.UnixListener
 	realtime bool // wanted
 
+	collecting sync.Mutex // guards collected
+	collected  uint64     // what had been allocated at the last collection, in bytes
+
 	mu          sync.Mutex // guards what follows
 	current     net.Conn
 	config      *wire.Config // in force, or about to be
 	mainTimeout time.Duration
 	away        *time.Timer // runs while there is no main
-	collected   uint64      // what had been allocated at the last collection, in bytes
 }
 
 func listen(dir string) (*net.UnixListener, error) {
@@ -283,8 +285,10 @@ func (c *control) collect() {
 	sample := [1]metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample[:])
 	total := sample[0].Value.Uint64()
-	c.mu.Lock() // one at a time
-	defer c.mu.Unlock()
+	if !c.collecting.TryLock() {
+		return // it is being done
+	}
+	defer c.collecting.Unlock()
 	if total-c.collected > collectAfter {
 		c.collected = total
 		collectGarbage()

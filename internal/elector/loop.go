@@ -179,6 +179,9 @@ func (l *loop) timeout() *unix.Timespec {
 	if at, ok := l.sched.Next(); ok {
 		next = min(next, max(at, l.arpNext))
 	}
+	if len(l.ready) > 0 { // announced by the end of the turn
+		next = min(next, l.arpNext)
+	}
 	next = min(next, l.delays.next())
 	if l.guardDue {
 		next = min(next, l.guardNext)
@@ -258,16 +261,18 @@ func (l *loop) timers() {
 	if !ok || due > now || now < l.advertsNext {
 		return
 	}
+	if !l.paced {
+		l.overdue = max(l.overdue, now-due)
+	}
 	if l.router.TakeoverDue(now) {
 		l.drain()
 		now = l.clock.now()
 		if due, ok = l.router.NextDeadline(); !ok || due > now {
 			return
 		}
-	}
-	if !l.paced {
-		l.stats.lateness.add(now - due)
-		l.overdue = 0
+		if !l.paced {
+			l.overdue = max(l.overdue, now-due)
+		}
 	}
 	l.act(now, l.router.Step(now, vrrp.Timeout{Limit: burst, Paced: l.paced}))
 	due, ok = l.router.NextDeadline()

@@ -162,7 +162,9 @@ func quietCollector() {
 // their processor from the loop. Two are done much sooner. Not to be called by two
 // goroutines at once.
 func collectGarbage() {
-	before := runtime.GOMAXPROCS(collectProcs)
+	if before := runtime.GOMAXPROCS(0); before > collectProcs {
+		runtime.GOMAXPROCS(collectProcs)
+		defer runtime.GOMAXPROCS(before)
+	}
 	runtime.GC()
-	runtime.GOMAXPROCS(before)
 }

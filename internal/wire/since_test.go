@@ -48,6 +48,9 @@ func TestSince(t *testing.T) {
 			}
 			if r.IntN(2) == 0 { // mostly in order
 				names = append(names[:0:0], "a", "b", "c", "d", "e")
+				for _, name := range names {
+					n[name] = uint8(r.IntN(2))
+				}
 			}
 			return configOf(digest, n, names...)
 		}
