@@ -35,26 +35,16 @@ func (*oneDatagram) Stats() vrrpnet.Stats                 { return vrrpnet.Stats
 // advert that waits for it has put off what it was to wake up for.
 func TestLateThoughAdvertCame(t *testing.T) {
 	t.Parallel()
-	c, err := newClock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := newInbox()
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &oneDatagram{}
-	l := newLoop(c, s, nil, box, newJournal(), newSlot(t))
+	l := quietLoop(t, s)
 	cfg := testConfig(100)
 	const late = 5 * time.Second
 	down := vrrp.MasterDownInterval(vrrp.V3, 100, cfg.Instances[0].Params.Interval, 3)
 	start := l.clock.now() - down - late
-	link := vrrp.Link{Name: "eth0", Index: 1, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}
-	l.router.Step(start, vrrp.LinkChanged{Link: link})
 	l.reconfigure(start, cfg)
 	// Its master, which has not been silent.
 	master := vrrp.NewRouter()
-	link.Addrs = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	link := vrrp.Link{Name: "eth0", Index: 1, Up: true, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}
 	master.Step(0, vrrp.LinkChanged{Link: link})
 	better := testConfig(200).Instances[0].Params
 	better.StartMaster = true
