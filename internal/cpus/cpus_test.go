@@ -17,22 +17,24 @@ func setOf(cpus ...int) (s unix.CPUSet) {
 
 func TestSplit(t *testing.T) {
 	for _, tt := range []struct {
-		allowed, work, rest unix.CPUSet
-		ok                  bool
+		allowed unix.CPUSet
+		want    parts
+		ok      bool
 	}{
-		{setOf(0, 1), setOf(0), setOf(1), true},
-		{setOf(3, 70, 130), setOf(3), setOf(70, 130), true},
-		{setOf(5), setOf(), setOf(), false},
-		{setOf(), setOf(), setOf(), false},
+		{setOf(0, 1), parts{setOf(0), setOf(1), setOf(0)}, true},
+		{setOf(3, 70, 130), parts{setOf(3), setOf(70), setOf(130)}, true},
+		{setOf(0, 1, 2, 3), parts{setOf(0), setOf(1, 2), setOf(3)}, true},
+		{setOf(5), parts{}, false},
+		{setOf(), parts{}, false},
 	} {
-		if work, rest, ok := split(&tt.allowed); work != tt.work || rest != tt.rest || ok != tt.ok {
-			t.Errorf("split(%v) = %v, %v, %v; want %v, %v, %v", tt.allowed, work, rest, ok, tt.work, tt.rest, tt.ok)
+		if got, ok := split(&tt.allowed); got != tt.want || ok != tt.ok {
+			t.Errorf("split(%v) = %v, %v; want %v, %v", tt.allowed, got, ok, tt.want, tt.ok)
 		}
 	}
 }
 
-// TestApart: what is bound by Work and what by Adverts have no CPU in common, and
-// neither leaves anything behind.
+// TestApart: what is bound by Adverts has no CPU in common with what is bound by Work
+// and by Relief, and none leaves anything behind.
 func TestApart(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -58,18 +60,22 @@ func TestApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	adverts := here()
+	if err := Relief(); err != nil {
+		t.Fatal(err)
+	}
+	relief := here()
 	if err := Release(); err != nil {
 		t.Fatal(err)
 	}
 	if got := here(); got != before {
 		t.Errorf("after Release the thread may use %v, before %v", got, before)
 	}
-	if work.Count() != 1 || adverts.Count() != before.Count()-1 {
-		t.Errorf("Work is on %v, Adverts on %v", work, adverts)
+	if work.Count() != 1 || relief.Count() != 1 || adverts.Count() != max(1, before.Count()-2) {
+		t.Errorf("Work is on %v, Adverts on %v, Relief on %v", work, adverts, relief)
 	}
 	for cpu := range len(work) * 64 {
-		if work.IsSet(cpu) && adverts.IsSet(cpu) {
-			t.Errorf("both use CPU %d", cpu)
+		if (work.IsSet(cpu) || relief.IsSet(cpu)) && adverts.IsSet(cpu) {
+			t.Errorf("adverts and others use CPU %d", cpu)
 		}
 	}
 }

@@ -8,6 +8,7 @@
 // wakes up is not moved to another CPU because of it.
 //
 // So both sides keep to one rule: main does that work on the first CPU that it may
-// use ([Work]), and the elector's thread of the adverts uses all others
-// ([Adverts]). With one CPU there is nothing to choose.
+// use ([Work]), and the elector's thread of the adverts uses others ([Adverts]). Its
+// relief, which acts when that thread is late, has the last CPU for itself, or with two
+// CPUs shares that for work ([Relief]). With one CPU there is nothing to choose.
 package cpus

@@ -276,7 +276,7 @@ func missing(before, after []*wire.Instance) (names []string) {
 func (l *loop) snapshot(now time.Duration, brief bool) *wire.Snapshot {
 	s := &wire.Snapshot{
 		Time: time.Now(), Started: l.started, Realtime: l.rt.granted, RealtimeReason: l.rt.reason,
-		Lateness: l.stats.lateness.status(), Takeovers: l.takeovers.status(), Digest: l.config.Digest,
+		Lateness: l.stats.lateness.status(), Takeovers: l.takeovers.status(), Relieved: l.relief.count(), Digest: l.config.Digest,
 	}
 	net := l.sockets.Stats()
 	s.Sockets = wire.SocketStatus{Sent: net.Sent, Received: net.Received, Dropped: net.KernelDrops}

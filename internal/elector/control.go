@@ -42,6 +42,7 @@ type control struct {
 	journal  *journal
 	listener *net.UnixListener
 	realtime bool // wanted
+	waits    *waits
 
 	collecting sync.Mutex // guards collected
 	collected  uint64     // what had been allocated at the last collection, in bytes
@@ -67,8 +68,8 @@ func listen(dir string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-func newControl(b *inbox, j *journal, l *net.UnixListener) *control {
-	return &control{inbox: b, journal: j, listener: l, config: &wire.Config{}, mainTimeout: defaultMainTimeout}
+func newControl(b *inbox, j *journal, l *net.UnixListener, w *waits) *control {
+	return &control{inbox: b, journal: j, listener: l, waits: w, config: &wire.Config{}, mainTimeout: defaultMainTimeout}
 }
 
 // run accepts mains until ctx ends. When there is none for main_timeout the
@@ -291,6 +292,8 @@ func (c *control) collect() {
 	defer c.collecting.Unlock()
 	if total-c.collected > collectAfter {
 		c.collected = total
+		untell := c.waits.tell()
+		defer untell()
 		collectGarbage()
 	}
 }

@@ -19,7 +19,7 @@ func TestConfigureOnBase(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(box.bell.fd) })
-	c := newControl(box, newJournal(), nil)
+	c := newControl(box, newJournal(), nil, &waits{})
 	configure := func(part *wire.Config) (*wire.Applied, *wire.Config) {
 		t.Helper()
 		got := make(chan *wire.Config, 1)

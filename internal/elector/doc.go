@@ -14,6 +14,7 @@
 //	loop (loop.go)          one locked thread under SCHED_FIFO: sockets, timers, the Router,
 //	                        announcements. Never allocates in the steady state, never waits
 //	                        for anything but its descriptors.
+//	relief (relief.go)      takes the loop's turn on another CPU when the loop is late
 //	addresses (addrs.go)    one locked thread at a lower real-time priority: brings the
 //	                        kernel's addresses in line with what the loop wants, puts back
 //	                        what others remove
@@ -21,6 +22,7 @@
 //	conflicts (conflict.go) hears other hosts with our addresses (package acd)
 //	control (control.go)    the conversation with main
 //
-// The loop owns all state. The others post messages to its inbox; what they get
+// How the first two wait is in wait.go. The loop, or its relief in its turn, owns all
+// state. The others post messages to its inbox; what they get
 // is handed over and not touched again.
 package elector

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -111,6 +112,12 @@ func open(o Options, rt realtime) (*elector, error) {
 	e := &elector{left: make(chan struct{})}
 	e.loop = newLoop(c, sockets, sender, box, j, slot)
 	e.loop.rt = rt
+	e.loop.waits.keep = runtime.GOMAXPROCS(0) >= procs
+	if rt.granted {
+		if e.loop.relief, err = newRelief(); err != nil {
+			return nil, err
+		}
+	}
 	e.loop.marks, e.loop.found = m, found
 	e.loop.onDone = func() {
 		if e.loop.marks != nil {
@@ -126,7 +133,7 @@ func open(o Options, rt realtime) (*elector, error) {
 	}
 	e.addrs = newAddrThread(c, writer, box, slot, rt)
 	e.addrs.static, e.addrs.items.follow = e.watcher.static, watch.FollowItems
-	e.control = newControl(box, j, listener)
+	e.control = newControl(box, j, listener, &e.loop.waits)
 	e.control.realtime = rt.wanted
 	if before != nil {
 		e.watcher.table.static = staticKeys(before.Config)
@@ -142,6 +149,7 @@ func (e *elector) run() error {
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(e.loop.run)
+	g.Go(e.loop.relieve)
 	g.Go(func() error { return e.addrs.run(ctx) })
 	g.Go(func() error { return e.watcher.run(ctx) })
 	g.Go(func() error { return e.watchConflicts(ctx) })

@@ -35,6 +35,10 @@ type (
 	shutdownMsg struct{}
 	// quitMsg ends the loop at once, as another thread has failed.
 	quitMsg struct{}
+	// wakeMsg is only there to wake the loop's thread.
+	wakeMsg struct{}
+	// noticeMsg is a line for the log.
+	noticeMsg struct{ level, text string }
 	// linksMsg tells of links that changed or vanished.
 	linksMsg struct {
 		changed []vrrp.Link

@@ -1,10 +1,10 @@
 package elector
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,8 +68,19 @@ var (
 	_ announcer = (*arp.Sender)(nil)
 )
 
-// loop is the real-time thread's state. Nobody else touches it.
+// loop is the real-time thread's state. Nobody else touches it but its relief, and
+// the two take turns.
 type loop struct {
+	turns sync.Mutex // held in a turn
+	// relief is nil where there is none; relieving is set while it takes a turn. asleep
+	// is until when the loop's own thread sleeps, bind what chooses the CPUs of the
+	// thread whose turn it is.
+	relief    *relief
+	relieving bool
+	asleep    time.Duration
+	bind      func() error
+	waits     waits
+
 	clock   clock
 	router  *vrrp.Router
 	sockets sockets
@@ -134,8 +145,13 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 		delays:  newLinkDelays(),
 		started: time.Now(), takeovers: takeovers{running: map[vrrp.ID]takeover{}},
 		guard: func([]acd.Address) {},
+		bind:  cpus.Adverts,
 	}
 	l.receive = l.datagram
+	l.waits.wake = func() {
+		l.inbox.post(wakeMsg{})
+		l.relief.ring()
+	}
 	l.announce = func(t arp.Target) { l.sender.Queue(t) }
 	return l
 }
@@ -155,20 +171,32 @@ func (l *loop) run() error {
 		{Fd: int32(l.sockets.PollFD()), Events: unix.POLLIN},
 		{Fd: int32(l.inbox.bell.fd), Events: unix.POLLIN},
 	}
-	for !l.done {
-		timeout := l.timeout()
-		// A relative timeout, as it is computed just before, costs one system call
-		// where a timerfd costs three; real-time threads have no timer slack.
-		if _, err := unix.Ppoll(fds, timeout, nil); err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("wait for adverts: %w", err)
+	defer l.relief.leave()
+	l.turns.Lock()
+	defer l.turns.Unlock()
+	for l.asleep = l.next(); !l.done; l.asleep = l.next() {
+		if err := l.sleep(fds); err != nil {
+			return err
 		}
 		l.turn()
 	}
 	return nil
 }
 
-// timeout is how long the loop may sleep; nil without end.
-func (l *loop) timeout() *unix.Timespec {
+// sleep waits until something is due or comes in. Meanwhile the relief may take turns.
+func (l *loop) sleep(fds []unix.PollFd) error {
+	until := l.asleep
+	l.relief.expect(until)
+	l.turns.Unlock()
+	defer l.turns.Lock()
+	if err := l.waits.wait(fds, l.until(until)); err != nil {
+		return fmt.Errorf("wait for adverts: %w", err)
+	}
+	return nil
+}
+
+// next is until when the loop may sleep.
+func (l *loop) next() time.Duration {
 	next := vrrp.Forever
 	if at, ok := l.router.NextDeadline(); ok {
 		if l.router.TakeoverDue(at) {
@@ -186,11 +214,15 @@ func (l *loop) timeout() *unix.Timespec {
 	if l.guardDue {
 		next = min(next, l.guardNext)
 	}
-	if next == vrrp.Forever {
-		return nil
+	return next
+}
+
+// until is how long it is until a moment, below zero if that never comes.
+func (l *loop) until(at time.Duration) time.Duration {
+	if at == vrrp.Forever {
+		return -1
 	}
-	ts := unix.NsecToTimespec(int64(max(next-l.clock.now(), 0)))
-	return &ts
+	return max(at-l.clock.now(), 0)
 }
 
 // turn does everything that is due now: what came in first, then the timers.
@@ -265,6 +297,9 @@ func (l *loop) timers() {
 		l.overdue = max(l.overdue, now-due)
 	}
 	if l.router.TakeoverDue(now) {
+		if l.relieving {
+			return
+		}
 		l.drain()
 		now = l.clock.now()
 		if due, ok = l.router.NextDeadline(); !ok || due > now {
@@ -358,6 +393,9 @@ func (l *loop) handle(msg any) {
 			l.act(now, l.router.Step(now, vrrp.Shutdown{}))
 			l.addrsDue = true
 		}
+	case noticeMsg:
+		l.log(m.level, m.text)
+	case wakeMsg:
 	case quitMsg:
 		l.done = true
 	default:

@@ -94,7 +94,7 @@ func electorStatus(s *wire.Snapshot, starts uint64) Elector {
 	return Elector{
 		Running: true, PID: s.PID, Started: s.Started, Starts: starts,
 		Realtime: s.Realtime, RealtimeReason: s.RealtimeReason,
-		Lateness: lateness(s.Lateness),
+		Lateness: lateness(s.Lateness), Relieved: s.Relieved,
 		Takeovers: Takeovers{
 			Timer: lateness(s.Takeovers.Timer), Advert: lateness(s.Takeovers.Advert),
 			Addresses: lateness(s.Takeovers.Addresses), Announced: lateness(s.Takeovers.Announced),

@@ -140,7 +140,11 @@ func (r *renderer) elector() {
 	}
 	r.line("elector  pid %d, up %s, %s", e.PID, span(r.d.Time.Sub(e.Started)), r.realtime())
 	if e.Lateness.Count > 0 {
-		r.line("adverts  late by %s (median), %s (99%%), %s (worst)", seconds(e.Lateness.P50), seconds(e.Lateness.P99), seconds(e.Lateness.Max))
+		relieved := ""
+		if e.Relieved > 0 {
+			relieved = fmt.Sprintf("; %d times sent from another CPU", e.Relieved)
+		}
+		r.line("adverts  late by %s (median), %s (99%%), %s (worst)%s", seconds(e.Lateness.P50), seconds(e.Lateness.P99), seconds(e.Lateness.Max), relieved)
 	}
 	if t := e.Takeovers; t.Announced.Count > 0 {
 		r.line("takeover %s until the advert, %s until the addresses, %s until all are announced (median of %d; worst %s)",

@@ -80,6 +80,7 @@ func pair() *Input {
 	snap := &wire.Snapshot{
 		Time: now, PID: 4712, Started: start.Add(time.Second), Realtime: false,
 		RealtimeReason: "not permitted: CAP_SYS_NICE is missing",
+		Relieved:       3,
 		Lateness:       wire.Lateness{Count: 1000, P50: 31 * time.Microsecond, P99: 210 * time.Microsecond, Max: 1500 * time.Microsecond},
 		Takeovers: wire.Takeovers{
 			Timer:     wire.Lateness{Count: 3, P50: 40 * time.Microsecond, P99: 60 * time.Microsecond, Max: 60 * time.Microsecond},

@@ -19,8 +19,10 @@ type Snapshot struct {
 	RealtimeReason string `json:",omitempty"`
 	Instances      []InstanceStatus
 	Lateness       Lateness
-	Takeovers      Takeovers
-	Sockets        SocketStatus
+	// Relieved counts what the relief of the advert thread did in its place.
+	Relieved  uint64
+	Takeovers Takeovers
+	Sockets   SocketStatus
 	// Links counts, by interface and reason, the packets that no instance was
 	// meant by.
 	Links []LinkDiscards

@@ -1,0 +1,78 @@
+package elector
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// shortWait is the longest wait of which the Go runtime is not told.
+const shortWait = 40 * time.Millisecond
+
+// waits is how the loop's thread and its relief wait.
+//
+// The runtime takes the context in which a thread executes Go away when the thread is in
+// a system call for long, or has not been rescheduled for 10 ms. Then it looks each
+// 20 µs, for a millisecond and more, for others to take, which with adverts each 10 ms
+// is 5 % of a CPU; and the thread that comes back has to get a context. So the runtime
+// is not told of short waits. There are procs contexts, most of which are idle. What
+// has to stop all threads ends such a wait by a signal.
+type waits struct {
+	// keep is whether there are contexts enough.
+	keep bool
+	wake func() // ends all waits
+	told atomic.Bool
+	kept atomic.Int32 // threads that wait and keep their context
+}
+
+// wait waits for descriptors, like poll(2); a timeout below zero is none. An
+// interruption ends it as well.
+func (w *waits) wait(fds []unix.PollFd, timeout time.Duration) error {
+	if !w.keep || timeout < 0 || timeout > shortWait {
+		return poll(fds, timeout)
+	}
+	w.kept.Add(1)
+	if w.told.Load() {
+		w.kept.Add(-1)
+		return poll(fds, timeout)
+	}
+	ts := unix.NsecToTimespec(int64(timeout))
+	_, _, err := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+	w.kept.Add(-1)
+	if err != 0 && err != unix.EINTR {
+		return err
+	}
+	return nil
+}
+
+// poll is a wait that the runtime is told of.
+func poll(fds []unix.PollFd, timeout time.Duration) error {
+	// A relative timeout, as it is computed just before, costs one system call
+	// where a timerfd costs three; real-time threads have no timer slack.
+	var ts *unix.Timespec
+	if timeout >= 0 {
+		t := unix.NsecToTimespec(int64(timeout))
+		ts = &t
+	}
+	if _, err := unix.Ppoll(fds, ts, nil); err != nil && !errors.Is(err, unix.EINTR) {
+		return err
+	}
+	return nil
+}
+
+// tell lets the runtime know of every wait, until what it returns is called. Where
+// there are fewer contexts for a time, a thread that was stopped in a wait of its own
+// would queue for one behind others; a thread in a system call is not stopped.
+func (w *waits) tell() (untell func()) {
+	w.told.Store(true)
+	if w.kept.Load() > 0 {
+		w.wake()
+	}
+	for n := 0; n < 50 && w.kept.Load() > 0; n++ {
+		time.Sleep(100 * time.Microsecond)
+	}
+	return func() { w.told.Store(false) }
+}

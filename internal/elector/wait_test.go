@@ -1,0 +1,78 @@
+package elector
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestWaits: a wait ends by its timeout or by a descriptor, whether the runtime is told
+// of it or not.
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	b, err := newBell()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(b.fd)
+	fds := []unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}}
+	for _, w := range []*waits{{}, {keep: true}} {
+		until := time.Now().Add(2 * time.Millisecond)
+		for time.Now().Before(until) { // a signal of the runtime may end it sooner
+			if err := w.wait(fds, time.Until(until)); err != nil || fds[0].Revents != 0 {
+				t.Fatalf("keep %v: nothing to wait for: events %#x, %v", w.keep, fds[0].Revents, err)
+			}
+		}
+		b.ring()
+		b.strike()
+		for _, timeout := range []time.Duration{-1, 0, time.Millisecond, time.Hour} {
+			for fds[0].Revents = 0; fds[0].Revents == 0; {
+				if err := w.wait(fds, timeout); err != nil {
+					t.Fatalf("keep %v, timeout %v: %v", w.keep, timeout, err)
+				}
+			}
+		}
+		b.still()
+		fds[0].Fd = -1
+		if err := w.wait(fds, 0); err != nil {
+			t.Errorf("keep %v: a descriptor to be left out: %v", w.keep, err)
+		}
+		fds[0].Fd = int32(b.fd)
+	}
+}
+
+// TestTell: once the runtime shall be told of waits, nobody is in one of which it was
+// not, until that ends.
+func TestTell(t *testing.T) {
+	b, err := newBell()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(b.fd)
+	w := &waits{keep: true}
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		runtime.LockOSThread()
+		fds := []unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}}
+		for fds[0].Revents == 0 && w.wait(fds, shortWait) == nil {
+			// again: a signal or the timeout
+		}
+	}()
+	for w.kept.Load() == 0 {
+		runtime.Gosched()
+	}
+	woken := 0
+	w.wake = func() { woken++; b.ring(); b.strike() }
+	untell := w.tell()
+	if n := w.kept.Load(); n != 0 || woken != 1 {
+		t.Errorf("%d threads wait and keep their context, %d were woken", n, woken)
+	}
+	<-left
+	untell()
+	if w.tell()(); woken != 1 {
+		t.Error("wakes where nobody waits")
+	}
+}
