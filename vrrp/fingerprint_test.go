@@ -19,6 +19,7 @@ var irrelevant = map[string]string{
 	"Router.heap":     "derived from the deadlines",
 	"Router.advert":   "only valid within a Step",
 	"Router.due":      "only valid within a Step",
+	"Router.overdue":  "only valid within a call",
 	"Router.out":      "only valid within a Step",
 	"Router.moved":    "only valid within a Step",
 	"Router.departed": "only valid within a Step",

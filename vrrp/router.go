@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -22,9 +23,10 @@ type Router struct {
 	departed  bool // an instance is gone for good since this step
 	stopped   bool
 
-	due    time.Duration // the deadline that is acted on, 0 outside of timeouts
-	advert Advert        // the advert being received
-	out    []Action      // returned by Step
+	due     time.Duration // the deadline that is acted on, 0 outside of timeouts
+	overdue []int         // see advertsDue
+	advert  Advert        // the advert being received
+	out     []Action      // returned by Step
 }
 
 type vridKey struct {
@@ -122,7 +124,7 @@ func (r *Router) Clone() *Router {
 	c.heap = slices.Clone(r.heap)
 	c.groups = slices.Clone(r.groups)
 	c.advert.Addrs = nil
-	c.out = nil
+	c.out, c.overdue = nil, nil
 	return &c
 }
 
@@ -156,6 +158,10 @@ func (r *Router) receive(now time.Duration, d *AdvertReceived) {
 
 // timeouts lets the deadlines that have passed act, earliest first.
 func (r *Router) timeouts(now time.Duration, ev Timeout) {
+	if ev.Adverts {
+		r.advertTimeouts(now, ev)
+		return
+	}
 	for n := 0; len(r.heap) > 0 && (ev.Limit == 0 || n < ev.Limit); n++ {
 		i := r.heap[0]
 		r.due = r.instances[i].deadline()
@@ -166,6 +172,51 @@ func (r *Router) timeouts(now time.Duration, ev Timeout) {
 		r.fix(i)
 	}
 	r.due = 0
+}
+
+// advertTimeouts lets the masters advertise whose adverts are due, earliest first.
+func (r *Router) advertTimeouts(now time.Duration, ev Timeout) {
+	r.overdue = r.advertsDue(r.overdue[:0], now, 0)
+	slices.SortFunc(r.overdue, func(i, j int) int {
+		return cmp.Or(cmp.Compare(r.instances[i].timer, r.instances[j].timer), cmp.Compare(i, j))
+	})
+	for n, i := range r.overdue {
+		if ev.Limit > 0 && n >= ev.Limit {
+			break
+		}
+		r.due = r.instances[i].timer
+		r.instances[i].masterTimeout(r, now, ev.Paced)
+		r.due = 0
+		r.fix(i)
+	}
+}
+
+// advertsDue appends the masters, of those at and below a place of the heap, whose
+// adverts are due.
+func (r *Router) advertsDue(list []int, now time.Duration, at int) []int {
+	if at >= len(r.heap) {
+		return list
+	}
+	i := r.heap[at]
+	in := &r.instances[i]
+	if in.deadline() > now {
+		return list // and so are all below
+	}
+	if in.state == Master && in.timer <= now {
+		list = append(list, i)
+	}
+	return r.advertsDue(r.advertsDue(list, now, 2*at+1), now, 2*at+2)
+}
+
+// AdvertDue returns when the first of the adverts was due that a Timeout with Adverts
+// would send at this moment; false if there are none.
+func (r *Router) AdvertDue(now time.Duration) (due time.Duration, ok bool) {
+	r.overdue = r.advertsDue(r.overdue[:0], now, 0)
+	due = Forever
+	for _, i := range r.overdue {
+		due = min(due, r.instances[i].timer)
+	}
+	return due, due != Forever
 }
 
 // TakeoverDue reports whether a Timeout at this moment would let a backup take

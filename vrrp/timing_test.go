@@ -195,6 +195,65 @@ func TestTakeoverDueLooksBelowMasters(t *testing.T) {
 	}
 }
 
+// TestTimeoutForAdverts lets masters advertise although a backup is due, which goes on
+// waiting.
+func TestTimeoutForAdverts(t *testing.T) {
+	t.Parallel()
+	a := with(testParams(100), func(p *Params) { p.Name = "A" })
+	b := with(testParams(100), func(p *Params) { p.Name, p.VRID = "B", 52 })
+	c := with(testParams(100), func(p *Params) { p.Name, p.VRID = "C", 53 })
+	h := newHost(t, a, b, c)
+	only := func(limit int) Timeout { return Timeout{Limit: limit, Adverts: true} }
+	h.expect(h.step(down100, only(0)), "")
+	if due, ok := h.r.AdvertDue(down100); ok {
+		t.Errorf("an advert of a backup is due since %v", due)
+	}
+	h.step(down100, Timeout{Limit: 2})
+	at := down100 + second
+	if _, ok := h.r.AdvertDue(at - 1); ok {
+		t.Error("an advert is due too soon")
+	}
+	if due, ok := h.r.AdvertDue(at + ms); !ok || due != at {
+		t.Errorf("an advert is due since %v (%v), want %v", due, ok, at)
+	}
+	h.expect(h.step(at+ms, only(1)), "send 100")
+	h.expect(h.step(at+ms, only(1)), "#2 send 100")
+	h.expect(h.step(at+ms, only(0)), "")
+	if !h.r.TakeoverDue(at + ms) {
+		t.Error("the backup has stopped waiting")
+	}
+	if h.step(at+second+ms, Timeout{Limit: 1}); h.r.TakeoverDue(at + second + ms) {
+		t.Error("the backup, which is so late that it listens first, has not done so")
+	}
+	// The beat of the others is what it was.
+	h.expect(h.step(at+second+ms, only(0)), "send 100, #2 send 100")
+	if due, ok := h.r.AdvertDue(at + 2*second); !ok || due != at+2*second {
+		t.Errorf("the next adverts are due at %v (%v)", due, ok)
+	}
+}
+
+// TestAdvertDueLooksBelowBackups at all that are due.
+func TestAdvertDueLooksBelowBackups(t *testing.T) {
+	t.Parallel()
+	h := thousand(t)
+	for range 500 {
+		d, _ := h.r.NextDeadline()
+		for _, now := range []time.Duration{d, d + 20*ms, d + second} {
+			want := Forever
+			for i := range h.r.instances {
+				if in := &h.r.instances[i]; in.state == Master && in.timer <= now {
+					want = min(want, in.timer)
+				}
+			}
+			if got, ok := h.r.AdvertDue(now); got != want || ok != (want != Forever) {
+				t.Fatalf("at %v: got %v, %v, want %v", now, got, ok, want)
+			}
+		}
+		h.r.Step(d, Timeout{})
+		h.now = d
+	}
+}
+
 // TestTimersOfAMaster: lateness does not add up, and what was missed during a
 // long stall is not made good.
 func TestTimersOfAMaster(t *testing.T) {

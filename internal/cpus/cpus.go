@@ -14,7 +14,7 @@ type parts struct{ work, adverts, relief unix.CPUSet }
 
 // split divides the CPUs that a thread may use: the first is for work, as it is where
 // devices interrupt by default, the last for the relief, and what is between is for
-// adverts. With two the relief shares that for work. It reports false if there are
+// adverts. With two or three the relief shares that for work. It reports false if there are
 // not two.
 func split(allowed *unix.CPUSet) (p parts, ok bool) {
 	if allowed.Count() < 2 {
@@ -32,7 +32,7 @@ func split(allowed *unix.CPUSet) (p parts, ok bool) {
 		}
 		last = cpu
 	}
-	if p.adverts.Count() < 2 {
+	if p.adverts.Count() < 3 {
 		p.relief = p.work
 		return p, true
 	}
@@ -78,7 +78,7 @@ func Adverts() error { return bind(func(p *parts) *unix.CPUSet { return &p.adver
 // that [Adverts] leaves alone.
 func Relief() error { return bind(func(p *parts) *unix.CPUSet { return &p.relief }) }
 
-// Relieved reports whether there is one.
+// Relieved reports whether there is such a CPU.
 func Relieved() bool {
 	set, err := allowed()
 	if err != nil {

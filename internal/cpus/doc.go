@@ -10,5 +10,5 @@
 // So both sides keep to one rule: main does that work on the first CPU that it may
 // use ([Work]), and the elector's thread of the adverts uses others ([Adverts]). Its
 // relief, which acts when that thread is late, has the last CPU for itself, or with two
-// CPUs shares that for work ([Relief]). With one CPU there is nothing to choose.
+// or three CPUs shares that for work ([Relief]). With one CPU there is nothing to choose.
 package cpus

@@ -290,10 +290,12 @@ func (c *control) collect() {
 		return // it is being done
 	}
 	defer c.collecting.Unlock()
-	if total-c.collected > collectAfter {
+	if total-c.collected <= collectAfter {
+		return
+	}
+	defer c.waits.untell()
+	if c.waits.tell() { // else the next time
 		c.collected = total
-		untell := c.waits.tell()
-		defer untell()
 		collectGarbage()
 	}
 }

@@ -37,8 +37,6 @@ type (
 	quitMsg struct{}
 	// wakeMsg is only there to wake the loop's thread.
 	wakeMsg struct{}
-	// noticeMsg is a line for the log.
-	noticeMsg struct{ level, text string }
 	// linksMsg tells of links that changed or vanished.
 	linksMsg struct {
 		changed []vrrp.Link

@@ -71,15 +71,10 @@ var (
 // loop is the real-time thread's state. Nobody else touches it but its relief, and
 // the two take turns.
 type loop struct {
-	turns sync.Mutex // held in a turn
-	// relief is nil where there is none; relieving is set while it takes a turn. asleep
-	// is until when the loop's own thread sleeps, bind what chooses the CPUs of the
-	// thread whose turn it is.
-	relief    *relief
-	relieving bool
-	asleep    time.Duration
-	bind      func() error
-	waits     waits
+	turns  sync.Mutex // held in a turn
+	relief *relief    // nil where there is none
+	asleep time.Duration
+	waits  waits
 
 	clock   clock
 	router  *vrrp.Router
@@ -145,7 +140,6 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 		delays:  newLinkDelays(),
 		started: time.Now(), takeovers: takeovers{running: map[vrrp.ID]takeover{}},
 		guard: func([]acd.Address) {},
-		bind:  cpus.Adverts,
 	}
 	l.receive = l.datagram
 	l.waits.wake = func() {
@@ -158,6 +152,7 @@ func newLoop(c clock, s sockets, a announcer, box *inbox, j *journal, slot *desi
 
 // run is the loop. It returns when the elector has left in a planned way.
 func (l *loop) run() error {
+	defer l.relief.leave()
 	runtime.LockOSThread() // never unlocked: the thread has a priority of its own
 	if l.rt.granted {
 		if err := setFIFO(priorityLoop); err != nil {
@@ -171,11 +166,11 @@ func (l *loop) run() error {
 		{Fd: int32(l.sockets.PollFD()), Events: unix.POLLIN},
 		{Fd: int32(l.inbox.bell.fd), Events: unix.POLLIN},
 	}
-	defer l.relief.leave()
 	l.turns.Lock()
 	defer l.turns.Unlock()
+	w := waiter{waits: &l.waits}
 	for l.asleep = l.next(); !l.done; l.asleep = l.next() {
-		if err := l.sleep(fds); err != nil {
+		if err := l.sleep(&w, fds); err != nil {
 			return err
 		}
 		l.turn()
@@ -184,12 +179,12 @@ func (l *loop) run() error {
 }
 
 // sleep waits until something is due or comes in. Meanwhile the relief may take turns.
-func (l *loop) sleep(fds []unix.PollFd) error {
+func (l *loop) sleep(w *waiter, fds []unix.PollFd) error {
 	until := l.asleep
 	l.relief.expect(until)
 	l.turns.Unlock()
 	defer l.turns.Lock()
-	if err := l.waits.wait(fds, l.until(until)); err != nil {
+	if err := w.wait(fds, l.until(until)); err != nil {
 		return fmt.Errorf("wait for adverts: %w", err)
 	}
 	return nil
@@ -236,6 +231,11 @@ func (l *loop) turn() {
 	}
 	l.tellInstalled()
 	l.timers()
+	l.endTurn()
+}
+
+// endTurn carries out what follows from the steps of a turn.
+func (l *loop) endTurn() {
 	if l.overdue > 0 {
 		l.stats.lateness.add(l.overdue)
 	}
@@ -297,9 +297,6 @@ func (l *loop) timers() {
 		l.overdue = max(l.overdue, now-due)
 	}
 	if l.router.TakeoverDue(now) {
-		if l.relieving {
-			return
-		}
 		l.drain()
 		now = l.clock.now()
 		if due, ok = l.router.NextDeadline(); !ok || due > now {
@@ -393,8 +390,6 @@ func (l *loop) handle(msg any) {
 			l.act(now, l.router.Step(now, vrrp.Shutdown{}))
 			l.addrsDue = true
 		}
-	case noticeMsg:
-		l.log(m.level, m.text)
 	case wakeMsg:
 	case quitMsg:
 		l.done = true

@@ -24,17 +24,17 @@ const (
 // relief is a second thread for the loop, on a CPU of its own. A real-time thread is
 // late where the kernel is busy on its CPU for another process, or where the
 // hypervisor has taken the CPU away; it is rare that this happens on two CPUs at once.
-// Whoever takes a turn holds loop.turns.
+// Then the relief does what cannot wait. Whoever takes a turn holds loop.turns.
 //
-// The relief never takes over from a silent master: what the CPU of the loop has
-// received meanwhile may wait there, so that a master seems silent that is not.
+// The relief sends adverts and announcements of masters, and hears what others send. It
+// never lets a backup take over from a silent master: what the CPU of the loop has
+// received may wait there. Messages wait for the loop as well.
 type relief struct {
 	bell int // eventfd: due has come nearer than until allows for, or over
-	due  atomic.Int64
-	// until is when the relief looks the next time.
-	until atomic.Int64
-	over  atomic.Bool
-	turns uint64 // that it took; loop.turns guards it
+	// due is when the loop has to be awake, until when the relief looks.
+	due, until atomic.Int64
+	over       atomic.Bool
+	sent       uint64 // turns in which it had something to do; loop.turns guards it
 }
 
 // newRelief returns nil if there is no CPU for it.
@@ -46,7 +46,9 @@ func newRelief() (*relief, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &relief{bell: b.fd}, nil
+	r := &relief{bell: b.fd}
+	r.due.Store(int64(vrrp.Forever))
+	return r, nil
 }
 
 // expect is told by the loop, before it sleeps, when it has to be awake again.
@@ -55,7 +57,7 @@ func (r *relief) expect(due time.Duration) {
 		return
 	}
 	r.due.Store(int64(due))
-	if due < vrrp.Forever-time.Hour && due+reliefAfter+reliefGap < time.Duration(r.until.Load()) {
+	if time.Duration(r.until.Load())-due > reliefAfter+reliefGap {
 		r.ring()
 	}
 }
@@ -65,7 +67,7 @@ func (r *relief) count() uint64 {
 	if r == nil {
 		return 0
 	}
-	return r.turns
+	return r.sent
 }
 
 // leave ends it.
@@ -84,13 +86,13 @@ func (r *relief) ring() {
 	}
 }
 
-// next is when to look, if it was not before last.
+// next is when to look after the last look, and lets expect know.
 func (r *relief) next(last time.Duration) time.Duration {
 	for {
 		due := time.Duration(r.due.Load())
-		until := max(due, last+reliefGap-reliefAfter) + reliefAfter
-		if due == vrrp.Forever {
-			until = vrrp.Forever
+		until := vrrp.Forever
+		if due != vrrp.Forever {
+			until = max(due+reliefAfter, last+reliefGap)
 		}
 		r.until.Store(int64(until))
 		if time.Duration(r.due.Load()) == due { // else expect may have missed until
@@ -98,6 +100,9 @@ func (r *relief) next(last time.Duration) time.Duration {
 		}
 	}
 }
+
+// late reports whether a moment has passed for longer than is normal.
+func (r *relief) late(now, due time.Duration) bool { return now-due >= reliefAfter }
 
 // relieve is the relief's thread.
 func (l *loop) relieve() error {
@@ -110,13 +115,17 @@ func (l *loop) relieve() error {
 		return fmt.Errorf("set priority of the relief thread: %w", err)
 	}
 	if err := cpus.Relief(); err != nil { // it still helps, if less
-		l.inbox.post(noticeMsg{"warn", err.Error()})
+		l.log("warn", err.Error())
 	}
 	fds := []unix.PollFd{{Fd: int32(r.bell), Events: unix.POLLIN}}
+	w := waiter{waits: &l.waits}
 	var last time.Duration
-	for !r.over.Load() {
-		if err := l.waits.wait(fds, l.until(r.next(last))); err != nil {
+	for {
+		if err := w.wait(fds, l.until(r.next(last))); err != nil {
 			return fmt.Errorf("wait for the advert thread to be late: %w", err)
+		}
+		if r.over.Load() {
+			return nil
 		}
 		if fds[0].Revents != 0 {
 			b := bell{fd: r.bell, rung: true}
@@ -125,26 +134,49 @@ func (l *loop) relieve() error {
 		last = l.clock.now()
 		l.relieveTurn()
 	}
-	return nil
 }
 
-// relieveTurn takes a turn if the loop's own thread should have taken it, and has not.
+// relieveTurn does what cannot wait if the loop's own thread should have, and has not.
 func (l *loop) relieveTurn() {
-	if l.clock.now() < time.Duration(l.relief.due.Load())+reliefAfter || !l.turns.TryLock() {
+	r := l.relief
+	if !r.late(l.clock.now(), time.Duration(r.due.Load())) || !l.turns.TryLock() {
 		return
 	}
 	defer l.turns.Unlock()
-	now, due := l.clock.now(), l.next()
-	if l.done || now < due+reliefAfter || l.router.TakeoverDue(now) {
+	now := l.clock.now()
+	advert, adverts := l.router.AdvertDue(now)
+	adverts = adverts && r.late(now, max(advert, l.advertsNext))
+	announce, announces := l.sched.Next()
+	announces = announces && r.late(now, max(announce, l.arpNext))
+	if l.done || !adverts && !announces {
 		return
 	}
-	l.relieving, l.bind = true, cpus.Relief
-	l.turn()
-	l.relieving, l.bind = false, cpus.Adverts
-	l.relief.turns++
-	due = l.next()
-	l.relief.due.Store(int64(due))
-	if l.done || due < l.asleep { // the loop's thread has to look again
+	l.overdue = 0
+	l.drain()
+	if adverts {
+		l.relieveAdverts()
+	}
+	l.endTurn()
+	r.sent++
+	due := l.next()
+	r.due.Store(int64(due))
+	if due < l.asleep { // and the loop would sleep on
 		l.inbox.post(wakeMsg{})
+	}
+}
+
+// relieveAdverts lets the masters advertise, as timers does.
+func (l *loop) relieveAdverts() {
+	now := l.clock.now()
+	due, ok := l.router.AdvertDue(now)
+	if !ok {
+		return // an advert that was there has made it a backup
+	}
+	if !l.paced {
+		l.overdue = now - due
+	}
+	l.act(now, l.router.Step(now, vrrp.Timeout{Limit: burst, Paced: l.paced, Adverts: true}))
+	if _, l.paced = l.router.AdvertDue(now); l.paced {
+		l.advertsNext = now + burstGap
 	}
 }

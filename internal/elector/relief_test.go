@@ -2,6 +2,7 @@ package elector
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,87 +20,112 @@ type countSent struct {
 func (s *countSent) QueuePrepared(*vrrpnet.Prepared) bool { s.sent++; return true }
 
 // relieved is a loop with a relief, and with one instance that waits for its master's
-// silence to be over since late.
-func relieved(t *testing.T, s sockets, late time.Duration) *loop {
+// silence to be over. Its time stands still, but for what a test adds.
+func relieved(t *testing.T, s sockets) *loop {
 	t.Helper()
 	l := quietLoop(t, s)
+	l.clock.base = time.Now() // in the bubble
 	b, err := newBell()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(b.fd) })
 	l.relief = &relief{bell: b.fd}
-	cfg := testConfig(100)
-	l.reconfigure(l.clock.now()-late-vrrp.MasterDownInterval(vrrp.V3, 100, cfg.Instances[0].Params.Interval, 3), cfg)
-	l.relief.due.Store(int64(l.next()))
+	l.relief.due.Store(int64(vrrp.Forever))
+	if l.relieveTurn(); l.relief.count() != 0 {
+		t.Fatal("took a turn although nothing is awaited")
+	}
+	l.reconfigure(l.clock.now(), testConfig(100))
 	return l
+}
+
+// wakeLate lets it be some time after what is due next.
+func (l *loop) wakeLate(late time.Duration) (due time.Duration) {
+	due, _ = l.router.NextDeadline()
+	if l.relief != nil {
+		l.relief.due.Store(int64(due))
+	}
+	l.clock.offset += due + late - l.clock.now()
+	return due
 }
 
 func (l *loop) state() vrrp.State { return l.router.Snapshot(nil)[0].State }
 
+// bubble is a test in which no time passes by itself.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
 // TestReliefSends: what the loop's thread should have sent is sent by its relief, and
 // only that.
 func TestReliefSends(t *testing.T) {
-	t.Parallel()
-	s := &countSent{}
-	l := relieved(t, s, time.Millisecond)
-	if l.relieveTurn(); l.state() != vrrp.Backup || s.sent > 0 {
-		t.Fatalf("%v after a turn of the relief: it must not believe that the master is silent", l.state())
-	}
-	if l.turn(); l.state() != vrrp.Master || s.sent != 1 {
-		t.Fatalf("%v, sent %d adverts", l.state(), s.sent)
-	}
-	due, _ := l.router.NextDeadline()
-	l.relief.due.Store(int64(due))
-	if l.relieveTurn(); s.sent != 1 {
-		t.Fatal("sent an advert that was not due")
-	}
-	l.clock.offset += due - l.clock.now() + time.Millisecond
-	l.turns.Lock()
-	if l.relieveTurn(); s.sent != 1 {
-		t.Fatal("took a turn while the loop had its own")
-	}
-	l.turns.Unlock()
-	if l.relieveTurn(); s.sent != 2 || l.relief.count() != 1 || l.next() <= due {
-		t.Fatalf("sent %d adverts, took %d turns", s.sent, l.relief.count())
-	}
-	if l.relieveTurn(); s.sent != 2 {
-		t.Fatal("sent the advert twice")
-	}
-	if got := l.stats.lateness.status(); got.Count != 2 || got.P50 > 2*time.Minute || got.P50 < time.Millisecond {
-		t.Errorf("own account of lateness: %+v", got)
-	}
+	bubble(t, func(t *testing.T) {
+		s := &countSent{}
+		l := relieved(t, s)
+		l.wakeLate(time.Millisecond)
+		if l.relieveTurn(); l.state() != vrrp.Backup || s.sent > 0 {
+			t.Fatalf("%v after a turn of the relief: it must not believe that the master is silent", l.state())
+		}
+		if l.turn(); l.state() != vrrp.Master || s.sent != 1 {
+			t.Fatalf("%v, sent %d adverts", l.state(), s.sent)
+		}
+		l.wakeLate(reliefAfter - 1)
+		if l.relieveTurn(); s.sent != 1 {
+			t.Fatal("sent an advert that was hardly late")
+		}
+		due := l.wakeLate(time.Millisecond)
+		l.turns.Lock()
+		if l.relieveTurn(); s.sent != 1 {
+			t.Fatal("took a turn while the loop had its own")
+		}
+		l.turns.Unlock()
+		if l.relieveTurn(); s.sent != 2 || l.relief.count() != 1 || l.next() <= due {
+			t.Fatalf("sent %d adverts, took %d turns", s.sent, l.relief.count())
+		}
+		if l.relieveTurn(); s.sent != 2 || l.relief.count() != 1 {
+			t.Fatal("sent the advert twice")
+		}
+		if got := l.stats.lateness.status(); got.Count != 2 || got.P50 != time.Millisecond || got.Max != time.Millisecond {
+			t.Errorf("own account of lateness: %+v", got)
+		}
+	})
 }
 
-// TestReliefWakesTheLoop: the loop's thread is woken if something is due earlier than
-// it sleeps, or if it has to end.
-func TestReliefWakesTheLoop(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name   string
-		asleep time.Duration
-		msg    any
-		wake   bool
-	}{
-		{"wakes up soon", 0, wakeMsg{}, false},
-		{"sleeps on", vrrp.Forever, wakeMsg{}, true},
-		{"the end", 0, quitMsg{}, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			l := relieved(t, &countSent{}, time.Millisecond)
-			l.turn()
-			l.clock.offset += 10 * time.Minute
-			l.relief.due.Store(int64(l.next()))
-			l.asleep = tt.asleep
-			l.inbox.post(tt.msg)
-			if l.relieveTurn(); l.relief.count() != 1 {
-				t.Fatal("the relief took no turn")
-			}
-			if got := len(l.inbox.take(nil)) > 0; got != tt.wake {
-				t.Errorf("the loop's thread is woken: %v, want %v", got, tt.wake)
-			}
-		})
-	}
+// TestReliefLeavesMessages, the end among them, to the loop's thread.
+func TestReliefLeavesMessages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &countSent{}
+		l := relieved(t, s)
+		l.wakeLate(0)
+		l.turn()
+		l.wakeLate(time.Millisecond)
+		l.inbox.post(quitMsg{})
+		if l.relieveTurn(); s.sent != 2 || l.done || len(l.inbox.take(nil)) != 1 {
+			t.Errorf("sent %d adverts, ended: %v", s.sent, l.done)
+		}
+	})
+}
+
+// TestReliefHears: the relief reads what has arrived before it lets a master advertise,
+// and wakes the loop's thread if that would sleep on.
+func TestReliefHears(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &countSent{}
+		l := relieved(t, s)
+		l.wakeLate(0)
+		l.turn()
+		s.datagram = firstAdvert(t, testConfig(200))
+		l.wakeLate(time.Millisecond)
+		l.asleep = vrrp.Forever
+		if l.relieveTurn(); l.state() != vrrp.Backup || s.sent != 1 {
+			t.Errorf("%v, sent %d adverts", l.state(), s.sent)
+		}
+		if woken := l.inbox.take(nil); len(woken) != 1 {
+			t.Errorf("the loop's thread, which would sleep for ever, got %v", woken)
+		}
+	})
 }
 
 // TestReliefIsTold: the relief sleeps until a deadline is missed, and is woken only if

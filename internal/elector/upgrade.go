@@ -139,7 +139,7 @@ func (l *loop) upgrade(m upgradeMsg) error {
 	}
 	err = syscall.Exec(m.executable, os.Args, env)
 	if l.rt.granted {
-		_, _ = setFIFO(priorityLoop), l.bind() // as it was
+		_, _ = setFIFO(priorityLoop), cpus.Adverts() // as it was
 	}
 	_, _ = unix.FcntlInt(m.listener.Fd(), unix.F_SETFD, unix.FD_CLOEXEC)
 	return fmt.Errorf("execute %s: %w", m.executable, err)

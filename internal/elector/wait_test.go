@@ -18,10 +18,11 @@ func TestWaits(t *testing.T) {
 	}
 	defer unix.Close(b.fd)
 	fds := []unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}}
-	for _, w := range []*waits{{}, {keep: true}} {
+	for _, all := range []*waits{{}, {keep: true}} {
+		w := waiter{waits: all}
 		until := time.Now().Add(2 * time.Millisecond)
 		for time.Now().Before(until) { // a signal of the runtime may end it sooner
-			if err := w.wait(fds, time.Until(until)); err != nil || fds[0].Revents != 0 {
+			if err := w.wait(fds, max(0, time.Until(until))); err != nil || fds[0].Revents != 0 {
 				t.Fatalf("keep %v: nothing to wait for: events %#x, %v", w.keep, fds[0].Revents, err)
 			}
 		}
@@ -52,27 +53,33 @@ func TestTell(t *testing.T) {
 	}
 	defer unix.Close(b.fd)
 	w := &waits{keep: true}
+	w.wake = func() { b.ring(); b.strike() }
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
 		runtime.LockOSThread()
 		fds := []unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}}
-		for fds[0].Revents == 0 && w.wait(fds, shortWait) == nil {
+		thread := waiter{waits: w}
+		for fds[0].Revents == 0 && thread.wait(fds, shortWait) == nil {
 			// again: a signal or the timeout
 		}
 	}()
 	for w.kept.Load() == 0 {
 		runtime.Gosched()
 	}
-	woken := 0
-	w.wake = func() { woken++; b.ring(); b.strike() }
-	untell := w.tell()
-	if n := w.kept.Load(); n != 0 || woken != 1 {
-		t.Errorf("%d threads wait and keep their context, %d were woken", n, woken)
+	if !w.tell() || w.kept.Load() != 0 {
+		t.Errorf("%d threads wait and keep their context", w.kept.Load())
 	}
+	w.wake() // if tell came between two waits
 	<-left
-	untell()
-	if w.tell()(); woken != 1 {
-		t.Error("wakes where nobody waits")
+	w.untell()
+	w.wake = func() { t.Error("wakes where nobody waits") }
+	if !w.tell() {
+		t.Error("waits for nobody")
+	}
+	w.kept.Add(1) // whose CPU stands still
+	w.wake = func() {}
+	if w.tell() {
+		t.Error("does not say that a thread did not come")
 	}
 }

@@ -19,7 +19,8 @@ type Beat struct {
 	done chan BeatResult
 }
 
-// BeatResult says how late a [Beat] woke up.
+// BeatResult says how late a [Beat] woke up. Beats that it slept through count: each is
+// as late as a thread would have been that was to wake up then.
 type BeatResult struct {
 	Count         int
 	P50, P99, Max time.Duration
@@ -140,13 +141,15 @@ func (b *Beat) run(fd int, interval time.Duration, priority uint32, bind func() 
 		}
 		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 		woke := time.Duration(now.Nano())
-		late = append(late, max(woke-due, 0))
+		if woke < due {
+			woke = due
+		}
 		if woke-due >= stallFrom {
 			at := time.Now().Round(0)
 			res.Stalls = append(res.Stalls, Stall{at.Add(due - woke), at})
 		}
-		for due += interval; due <= woke; due += interval {
-			// beats that were slept through are not made good
+		for ; due <= woke; due += interval {
+			late = append(late, woke-due) // those that were slept through as well
 		}
 		select {
 		case <-b.stop:

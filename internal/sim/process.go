@@ -154,6 +154,9 @@ func (p *process) turn() {
 	p.wakeAt = -1
 	p.wakeTurn++
 	w := p.h.w
+	if w.bounds.Lateness > 0 && chance(w.rng, 25) {
+		p.relieve()
+	}
 	for n := 0; len(p.socket) > 0 && n < receiveBudget; n++ {
 		r := p.socket[0]
 		p.socket = p.socket[1:]
@@ -179,6 +182,19 @@ func (p *process) turn() {
 	w.mon.turned(p)
 	if next := p.next(); next != vrrp.Forever {
 		p.wake(max(w.now, p.h.clock.world(next)) + w.within(0, w.bounds.Lateness))
+	}
+}
+
+// relieve is what the elector's relief does when the loop is late: masters advertise,
+// while what has arrived may wait elsewhere.
+func (p *process) relieve() {
+	now := p.h.local()
+	if _, ok := p.router.AdvertDue(now); !ok || now < p.advertsNext {
+		return
+	}
+	p.step(vrrp.Timeout{Limit: burst, Paced: p.paced, Adverts: true})
+	if _, p.paced = p.router.AdvertDue(now); p.paced {
+		p.advertsNext = now + burstGap
 	}
 }
 
