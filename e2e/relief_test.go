@@ -36,19 +36,26 @@ advert_int = "10ms"
 virtual_ipaddress = ["192.0.2.10/24"]
 `)
 	awaitState(t, h, "MASTER")
-	for range 5 {
+	const rounds = 5
+	stuck := 0
+	for range rounds {
 		from, release := standStill(t)
 		// The other CPU may be taken away as well, but hardly for that long.
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		for range 3 {
 			f, err := capture.WaitAfter(ctx, from, func(f lab.Frame) bool { _, ok := f.VRRP(); return ok })
 			if err != nil {
-				t.Fatalf("an advert leaves while the CPU stands still: %v", err)
+				t.Logf("no advert leaves while the CPU stands still: %v", err)
+				stuck++
+				break
 			}
 			from = f.Time
 		}
 		cancel()
 		release()
+	}
+	if stuck > 1 { // one may have caught the thread while it sent: nobody can go on for it
+		t.Errorf("no advert left in %d of %d times", stuck, rounds)
 	}
 	if n := document(t, h).Elector.Relieved; n < 10 {
 		t.Errorf("status counts %d times that another CPU sent, want 15 or a few less", n)

@@ -103,6 +103,9 @@ func schedules(t *testing.T, pid int) {
 		}
 	}
 	relieved := min(cpu.Count(), 2)
+	if len(own) == 2 && own[0].IsSet(first) && own[1].IsSet(first) {
+		t.Errorf("the advert thread and its relief both use CPU %d", first)
+	}
 	for i := range cpu {
 		if len(own) == 2 && own[0][i]&own[1][i] != 0 {
 			t.Errorf("the advert thread and its relief have a CPU in common: %v", own)

@@ -35,8 +35,9 @@ type Timeout struct {
 	// before. A master's next advert is then counted from now, so that instances
 	// whose adverts coincide spread out once and stay apart.
 	Paced bool
-	// Adverts lets nobody act but masters, and do nothing but advertise: it may be
-	// stepped although adverts may have arrived that were not.
+	// Adverts lets nobody act but masters that are not so late that another one may
+	// have taken over, and do nothing but advertise: it may be stepped although
+	// adverts may have arrived that were not.
 	Adverts bool
 }
 

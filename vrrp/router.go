@@ -184,15 +184,13 @@ func (r *Router) advertTimeouts(now time.Duration, ev Timeout) {
 		if ev.Limit > 0 && n >= ev.Limit {
 			break
 		}
-		r.due = r.instances[i].timer
 		r.instances[i].masterTimeout(r, now, ev.Paced)
-		r.due = 0
 		r.fix(i)
 	}
 }
 
 // advertsDue appends the masters, of those at and below a place of the heap, whose
-// adverts are due.
+// adverts are due. One that has to listen for another master first is none of them.
 func (r *Router) advertsDue(list []int, now time.Duration, at int) []int {
 	if at >= len(r.heap) {
 		return list
@@ -202,7 +200,7 @@ func (r *Router) advertsDue(list []int, now time.Duration, at int) []int {
 	if in.deadline() > now {
 		return list // and so are all below
 	}
-	if in.state == Master && in.timer <= now {
+	if in.state == Master && in.timer <= now && !in.unsure(now) {
 		list = append(list, i)
 	}
 	return r.advertsDue(r.advertsDue(list, now, 2*at+1), now, 2*at+2)

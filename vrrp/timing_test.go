@@ -227,8 +227,20 @@ func TestTimeoutForAdverts(t *testing.T) {
 	}
 	// The beat of the others is what it was.
 	h.expect(h.step(at+second+ms, only(0)), "send 100, #2 send 100")
-	if due, ok := h.r.AdvertDue(at + 2*second); !ok || due != at+2*second {
+	at += 2 * second
+	if due, ok := h.r.AdvertDue(at); !ok || due != at {
 		t.Errorf("the next adverts are due at %v (%v)", due, ok)
+	}
+	// So late that another router must have taken over, which this one cannot hear.
+	for range 2 {
+		if due, ok := h.r.AdvertDue(at + 4*second); ok {
+			t.Errorf("an advert is due since %v, although it is too late for it", due)
+		}
+		h.expect(h.step(at+4*second, only(0)), "")
+		if h.step(at+4*second, Timeout{}); !h.r.instances[0].graced {
+			t.Error("the master does not listen")
+		}
+		at += 8 * second // listening, and its time is over
 	}
 }
 
@@ -241,7 +253,7 @@ func TestAdvertDueLooksBelowBackups(t *testing.T) {
 		for _, now := range []time.Duration{d, d + 20*ms, d + second} {
 			want := Forever
 			for i := range h.r.instances {
-				if in := &h.r.instances[i]; in.state == Master && in.timer <= now {
+				if in := &h.r.instances[i]; in.state == Master && in.timer <= now && !in.unsure(now) {
 					want = min(want, in.timer)
 				}
 			}

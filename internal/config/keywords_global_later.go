@@ -47,7 +47,7 @@ func globalWarnedKeywords() []Keyword {
 			"max_auto_priority", "min_auto_priority_delay"),
 		warned("the elector's memory is always locked where the system permits it, and no other process's is",
 			"vrrp_no_swap", "checker_no_swap", "bfd_no_swap"),
-		warned("hakeep does not pin itself to processors; use CPUAffinity= of the systemd unit",
+		warned("the threads of the adverts have processors of their own among those that CPUAffinity= of the systemd unit leaves",
 			"vrrp_cpu_affinity", "checker_cpu_affinity", "bfd_cpu_affinity"),
 		warned("hakeep sizes its socket buffers itself",
 			"vrrp_rx_bufs_policy", "vrrp_rx_bufs_multiplier",

@@ -78,7 +78,7 @@ func Adverts() error { return bind(func(p *parts) *unix.CPUSet { return &p.adver
 // that [Adverts] leaves alone.
 func Relief() error { return bind(func(p *parts) *unix.CPUSet { return &p.relief }) }
 
-// Relieved reports whether there is such a CPU.
+// Relieved reports whether there are two CPUs, so that one can relieve the other.
 func Relieved() bool {
 	set, err := allowed()
 	if err != nil {

@@ -14,7 +14,7 @@
 //	loop (loop.go)          one locked thread under SCHED_FIFO: sockets, timers, the Router,
 //	                        announcements. Never allocates in the steady state, never waits
 //	                        for anything but its descriptors.
-//	relief (relief.go)      takes the loop's turn on another CPU when the loop is late
+//	relief (relief.go)      sends what is due from another CPU when the loop is late
 //	addresses (addrs.go)    one locked thread at a lower real-time priority: brings the
 //	                        kernel's addresses in line with what the loop wants, puts back
 //	                        what others remove

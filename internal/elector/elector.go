@@ -13,6 +13,7 @@ import (
 
 	"hakeep/arp"
 	"hakeep/internal/acd"
+	"hakeep/internal/cpus"
 	"hakeep/internal/netif"
 	"hakeep/internal/wire"
 	"hakeep/vrrp/vrrpnet"
@@ -112,8 +113,8 @@ func open(o Options, rt realtime) (*elector, error) {
 	e := &elector{left: make(chan struct{})}
 	e.loop = newLoop(c, sockets, sender, box, j, slot)
 	e.loop.rt = rt
-	e.loop.waits.keep = runtime.GOMAXPROCS(0) >= procs
-	if rt.granted {
+	e.loop.waits.keep = runtime.GOMAXPROCS(0) >= procs && cpus.Relieved()
+	if rt.granted && cpus.Relieved() {
 		if e.loop.relief, err = newRelief(); err != nil {
 			return nil, err
 		}

@@ -35,7 +35,7 @@ type (
 	shutdownMsg struct{}
 	// quitMsg ends the loop at once, as another thread has failed.
 	quitMsg struct{}
-	// wakeMsg is only there to wake the loop's thread.
+	// wakeMsg only ends the wait of the loop's thread.
 	wakeMsg struct{}
 	// linksMsg tells of links that changed or vanished.
 	linksMsg struct {

@@ -73,7 +73,6 @@ var (
 type loop struct {
 	turns  sync.Mutex // held in a turn
 	relief *relief    // nil where there is none
-	asleep time.Duration
 	waits  waits
 
 	clock   clock
@@ -169,8 +168,8 @@ func (l *loop) run() error {
 	l.turns.Lock()
 	defer l.turns.Unlock()
 	w := waiter{waits: &l.waits}
-	for l.asleep = l.next(); !l.done; l.asleep = l.next() {
-		if err := l.sleep(&w, fds); err != nil {
+	for due := l.nextDue(); !l.done; due = l.nextDue() {
+		if err := l.sleep(&w, fds, due); err != nil {
 			return err
 		}
 		l.turn()
@@ -178,20 +177,20 @@ func (l *loop) run() error {
 	return nil
 }
 
-// sleep waits until something is due or comes in. Meanwhile the relief may take turns.
-func (l *loop) sleep(w *waiter, fds []unix.PollFd) error {
-	until := l.asleep
-	l.relief.expect(until)
+// sleep waits until what comes next is due, or something comes in. Meanwhile the relief
+// may take turns.
+func (l *loop) sleep(w *waiter, fds []unix.PollFd, due time.Duration) error {
+	l.relief.expect(due)
 	l.turns.Unlock()
 	defer l.turns.Lock()
-	if err := w.wait(fds, l.until(until)); err != nil {
+	if err := w.wait(fds, l.timeout(due)); err != nil {
 		return fmt.Errorf("wait for adverts: %w", err)
 	}
 	return nil
 }
 
-// next is until when the loop may sleep.
-func (l *loop) next() time.Duration {
+// nextDue is until when the loop may sleep.
+func (l *loop) nextDue() time.Duration {
 	next := vrrp.Forever
 	if at, ok := l.router.NextDeadline(); ok {
 		if l.router.TakeoverDue(at) {
@@ -212,8 +211,8 @@ func (l *loop) next() time.Duration {
 	return next
 }
 
-// until is how long it is until a moment, below zero if that never comes.
-func (l *loop) until(at time.Duration) time.Duration {
+// timeout is how long it is until a moment, below zero if that never comes.
+func (l *loop) timeout(at time.Duration) time.Duration {
 	if at == vrrp.Forever {
 		return -1
 	}

@@ -170,11 +170,11 @@ func TestReconfigureLeavesAlone(t *testing.T) {
 func TestReadyIsNotLeft(t *testing.T) {
 	t.Parallel()
 	l := quietLoop(t, &countSyncs{})
-	if wait := l.until(l.next()); wait >= 0 {
+	if wait := l.timeout(l.nextDue()); wait >= 0 {
 		t.Fatalf("with nothing to do it sleeps %v", wait)
 	}
 	l.ready = append(l.ready, 1)
-	if wait := l.until(l.next()); wait != 0 {
+	if wait := l.timeout(l.nextDue()); wait != 0 {
 		t.Errorf("with an instance that is ready it sleeps %v", wait)
 	}
 }

@@ -21,27 +21,30 @@ const (
 	reliefGap = 500 * time.Microsecond
 )
 
-// relief is a second thread for the loop, on a CPU of its own. A real-time thread is
-// late where the kernel is busy on its CPU for another process, or where the
-// hypervisor has taken the CPU away; it is rare that this happens on two CPUs at once.
-// Then the relief does what cannot wait. Whoever takes a turn holds loop.turns.
+// relief is a second thread for the loop, on another CPU. A real-time thread is late
+// where the kernel is busy on its CPU for another process, or where the hypervisor has
+// taken the CPU away; it is rare that this happens on two CPUs at once. Then the relief
+// does what cannot wait. Whoever takes a turn holds loop.turns: a loop that is kept from
+// running in the middle of its turn is not relieved.
 //
 // The relief sends adverts and announcements of masters, and hears what others send. It
 // never lets a backup take over from a silent master: what the CPU of the loop has
 // received may wait there. Messages wait for the loop as well.
 type relief struct {
-	bell int // eventfd: due has come nearer than until allows for, or over
-	// due is when the loop has to be awake, until when the relief looks.
-	due, until atomic.Int64
-	over       atomic.Bool
-	sent       uint64 // turns in which it had something to do; loop.turns guards it
+	bell int // eventfd: due has come nearer than look allows for, or over
+	// due is when the loop has to be awake, look when the relief looks whether it is.
+	due, look atomic.Int64
+	over      atomic.Bool
+
+	// What follows is guarded by loop.turns.
+
+	turns uint64 // that it took
+	// paced is set while adverts are overdue beyond the limit, until advertsNext.
+	paced       bool
+	advertsNext time.Duration
 }
 
-// newRelief returns nil if there is no CPU for it.
 func newRelief() (*relief, error) {
-	if !cpus.Relieved() {
-		return nil, nil
-	}
 	b, err := newBell()
 	if err != nil {
 		return nil, err
@@ -57,7 +60,7 @@ func (r *relief) expect(due time.Duration) {
 		return
 	}
 	r.due.Store(int64(due))
-	if time.Duration(r.until.Load())-due > reliefAfter+reliefGap {
+	if time.Duration(r.look.Load())-due > reliefAfter+reliefGap {
 		r.ring()
 	}
 }
@@ -67,7 +70,7 @@ func (r *relief) count() uint64 {
 	if r == nil {
 		return 0
 	}
-	return r.sent
+	return r.turns
 }
 
 // leave ends it.
@@ -86,23 +89,20 @@ func (r *relief) ring() {
 	}
 }
 
-// next is when to look after the last look, and lets expect know.
-func (r *relief) next(last time.Duration) time.Duration {
+// lookAt is when to look for the next time, and lets expect know.
+func (r *relief) lookAt(notBefore time.Duration) time.Duration {
 	for {
 		due := time.Duration(r.due.Load())
-		until := vrrp.Forever
+		look := vrrp.Forever
 		if due != vrrp.Forever {
-			until = max(due+reliefAfter, last+reliefGap)
+			look = max(due+reliefAfter, notBefore)
 		}
-		r.until.Store(int64(until))
-		if time.Duration(r.due.Load()) == due { // else expect may have missed until
-			return until
+		r.look.Store(int64(look))
+		if time.Duration(r.due.Load()) == due { // else expect may have missed look
+			return look
 		}
 	}
 }
-
-// late reports whether a moment has passed for longer than is normal.
-func (r *relief) late(now, due time.Duration) bool { return now-due >= reliefAfter }
 
 // relieve is the relief's thread.
 func (l *loop) relieve() error {
@@ -112,71 +112,75 @@ func (l *loop) relieve() error {
 	}
 	runtime.LockOSThread() // never unlocked: the thread has a priority of its own
 	if err := setFIFO(priorityLoop); err != nil {
-		return fmt.Errorf("set priority of the relief thread: %w", err)
+		l.log("warn", fmt.Sprintf("a thread that sends adverts while the other cannot is missing: set its priority: %v", err))
+		return nil
 	}
 	if err := cpus.Relief(); err != nil { // it still helps, if less
 		l.log("warn", err.Error())
 	}
 	fds := []unix.PollFd{{Fd: int32(r.bell), Events: unix.POLLIN}}
 	w := waiter{waits: &l.waits}
-	var last time.Duration
+	var notBefore time.Duration
 	for {
-		if err := w.wait(fds, l.until(r.next(last))); err != nil {
+		if err := w.wait(fds, l.timeout(r.lookAt(notBefore))); err != nil {
 			return fmt.Errorf("wait for the advert thread to be late: %w", err)
-		}
-		if r.over.Load() {
-			return nil
 		}
 		if fds[0].Revents != 0 {
 			b := bell{fd: r.bell, rung: true}
 			b.still()
 		}
-		last = l.clock.now()
-		l.relieveTurn()
+		if r.over.Load() {
+			return nil
+		}
+		notBefore = l.clock.now() + reliefGap
+		if more := l.relieveTurn(); more {
+			notBefore += burstGap - reliefGap
+		}
 	}
 }
 
+// overdue reports whether something should have been done before.
+func overdue(now, due time.Duration) bool { return now-due >= reliefAfter }
+
 // relieveTurn does what cannot wait if the loop's own thread should have, and has not.
-func (l *loop) relieveTurn() {
+// It reports whether there is more of it than is done at a time.
+func (l *loop) relieveTurn() (more bool) {
 	r := l.relief
-	if !r.late(l.clock.now(), time.Duration(r.due.Load())) || !l.turns.TryLock() {
-		return
+	if !overdue(l.clock.now(), time.Duration(r.due.Load())) || !l.turns.TryLock() {
+		return false
 	}
 	defer l.turns.Unlock()
 	now := l.clock.now()
+	r.paced = r.paced && now < r.advertsNext+reliefGap // else the loop has gone on
 	advert, adverts := l.router.AdvertDue(now)
-	adverts = adverts && r.late(now, max(advert, l.advertsNext))
+	adverts = adverts && now >= r.advertsNext && (r.paced || overdue(now, max(advert, l.advertsNext)))
 	announce, announces := l.sched.Next()
-	announces = announces && r.late(now, max(announce, l.arpNext))
+	announces = announces && overdue(now, max(announce, l.arpNext))
 	if l.done || !adverts && !announces {
-		return
+		return r.paced
 	}
 	l.overdue = 0
+	if adverts && !l.paced && !r.paced {
+		l.overdue = now - advert
+	}
 	l.drain()
 	if adverts {
 		l.relieveAdverts()
 	}
 	l.endTurn()
-	r.sent++
-	due := l.next()
-	r.due.Store(int64(due))
-	if due < l.asleep { // and the loop would sleep on
-		l.inbox.post(wakeMsg{})
-	}
+	r.turns++
+	r.due.Store(int64(l.nextDue()))
+	return r.paced || l.arpNext > now
 }
 
 // relieveAdverts lets the masters advertise, as timers does.
 func (l *loop) relieveAdverts() {
-	now := l.clock.now()
-	due, ok := l.router.AdvertDue(now)
-	if !ok {
-		return // an advert that was there has made it a backup
+	r, now := l.relief, l.clock.now()
+	l.act(now, l.router.Step(now, vrrp.Timeout{Limit: burst, Paced: l.paced || r.paced, Adverts: true}))
+	if _, r.paced = l.router.AdvertDue(now); r.paced {
+		r.advertsNext = now + burstGap
 	}
-	if !l.paced {
-		l.overdue = now - due
-	}
-	l.act(now, l.router.Step(now, vrrp.Timeout{Limit: burst, Paced: l.paced, Adverts: true}))
-	if _, l.paced = l.router.AdvertDue(now); l.paced {
-		l.advertsNext = now + burstGap
+	if due, ok := l.router.NextDeadline(); !ok || due > now {
+		l.paced = false // what the loop has left over is done
 	}
 }

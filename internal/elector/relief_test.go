@@ -1,12 +1,14 @@
 package elector
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"hakeep/arp"
 	"hakeep/vrrp"
 	"hakeep/vrrp/vrrpnet"
 )
@@ -81,7 +83,7 @@ func TestReliefSends(t *testing.T) {
 			t.Fatal("took a turn while the loop had its own")
 		}
 		l.turns.Unlock()
-		if l.relieveTurn(); s.sent != 2 || l.relief.count() != 1 || l.next() <= due {
+		if l.relieveTurn(); s.sent != 2 || l.relief.count() != 1 || l.nextDue() <= due {
 			t.Fatalf("sent %d adverts, took %d turns", s.sent, l.relief.count())
 		}
 		if l.relieveTurn(); s.sent != 2 || l.relief.count() != 1 {
@@ -108,8 +110,7 @@ func TestReliefLeavesMessages(t *testing.T) {
 	})
 }
 
-// TestReliefHears: the relief reads what has arrived before it lets a master advertise,
-// and wakes the loop's thread if that would sleep on.
+// TestReliefHears: the relief reads what has arrived before it lets a master advertise.
 func TestReliefHears(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &countSent{}
@@ -118,12 +119,74 @@ func TestReliefHears(t *testing.T) {
 		l.turn()
 		s.datagram = firstAdvert(t, testConfig(200))
 		l.wakeLate(time.Millisecond)
-		l.asleep = vrrp.Forever
 		if l.relieveTurn(); l.state() != vrrp.Backup || s.sent != 1 {
 			t.Errorf("%v, sent %d adverts", l.state(), s.sent)
 		}
-		if woken := l.inbox.take(nil); len(woken) != 1 {
-			t.Errorf("the loop's thread, which would sleep for ever, got %v", woken)
+		if got := l.stats.lateness.status(); got.Count != 1 || got.Max != time.Millisecond {
+			t.Errorf("own account of lateness, of an advert that was not sent in the end: %+v", got)
+		}
+	})
+}
+
+// TestReliefIsPaced: many adverts that are overdue leave in bursts, like those that are
+// in time.
+func TestReliefIsPaced(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &countSent{}
+		l := relieved(t, s)
+		var names []rune
+		for i := range burst + 1 {
+			names = append(names, rune('a'+i))
+		}
+		l.reconfigure(l.clock.now(), severalInstances("many", string(names), ""))
+		l.wakeLate(0)
+		for n := 0; s.sent < len(names); n++ {
+			if n > 10 {
+				t.Fatalf("%d of %d are master", s.sent, len(names))
+			}
+			l.turn()
+			l.clock.offset += burstGap
+		}
+		s.sent = 0
+		l.wakeLate(10 * time.Millisecond)
+		if more := l.relieveTurn(); !more || s.sent != burst {
+			t.Fatalf("sent %d adverts at a time, and there are more: %v", s.sent, more)
+		}
+		if more := l.relieveTurn(); !more || s.sent != burst {
+			t.Fatalf("sent %d adverts without a pause", s.sent)
+		}
+		l.clock.offset += burstGap
+		if more := l.relieveTurn(); more || s.sent != len(names) {
+			t.Fatalf("sent %d adverts in two bursts, and there are more: %v", s.sent, more)
+		}
+	})
+}
+
+// countAnnounced counts announcements.
+type countAnnounced struct{ queued, flushed int }
+
+func (a *countAnnounced) Room() int             { return 100 }
+func (a *countAnnounced) Queue(arp.Target) bool { a.queued++; return true }
+func (a *countAnnounced) Flush() (int, error)   { a.flushed = a.queued; return 0, nil }
+func (a *countAnnounced) Dropped() uint64       { return 0 }
+
+// TestReliefAnnounces addresses when the loop is late for it.
+func TestReliefAnnounces(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := relieved(t, &countSent{})
+		sender := &countAnnounced{}
+		l.sender = sender
+		targets := []arp.Target{{Addr: netip.MustParseAddr("192.0.2.10"), Link: 1}}
+		l.sched.Begin(l.clock.now(), 1, arp.CauseAdded, arp.DefaultSettings(), targets)
+		at, _ := l.sched.Next()
+		l.relief.due.Store(int64(l.nextDue()))
+		l.clock.offset += at + reliefAfter - 1 - l.clock.now()
+		if l.relieveTurn(); sender.flushed != 0 {
+			t.Fatal("announced what was hardly late")
+		}
+		l.clock.offset++
+		if l.relieveTurn(); sender.flushed == 0 || l.relief.count() != 1 {
+			t.Fatalf("announced %d times, in %d turns", sender.flushed, l.relief.count())
 		}
 	})
 }
@@ -158,7 +221,7 @@ func TestReliefIsTold(t *testing.T) {
 		{vrrp.Forever, time.Hour, vrrp.Forever, vrrp.Forever, false},
 	} {
 		r.due.Store(int64(tt.due))
-		if got := r.next(tt.last); got != tt.want {
+		if got := r.lookAt(tt.last + reliefGap); got != tt.want {
 			t.Errorf("deadline %v, looked at %v: looks at %v, want %v", tt.due, tt.last, got, tt.want)
 		}
 		if r.expect(tt.then); rung() != tt.rung {

@@ -115,13 +115,13 @@ func TestGuardIsGathered(t *testing.T) {
 		l.guardLater()
 		l.tellGuarded()
 	}
-	if at := l.until(l.next()); told > 0 || at < 0 || at > guardGap {
+	if at := l.timeout(l.nextDue()); told > 0 || at < 0 || at > guardGap {
 		t.Errorf("told %d times, the loop wakes up in %v", told, at)
 	}
 	l.guardNext = l.clock.now()
 	l.tellGuarded()
-	if l.tellGuarded(); told != 1 || l.until(l.next()) >= 0 {
-		t.Errorf("told %d times, the loop wakes up in %v", told, l.until(l.next()))
+	if l.tellGuarded(); told != 1 || l.timeout(l.nextDue()) >= 0 {
+		t.Errorf("told %d times, the loop wakes up in %v", told, l.timeout(l.nextDue()))
 	}
 }
 
@@ -169,7 +169,7 @@ func TestVigil(t *testing.T) {
 		}
 		least := time.Hour
 		for range 1000 {
-			least = min(least, at-l.clock.now()-l.until(l.next()))
+			least = min(least, at-l.clock.now()-l.timeout(l.nextDue()))
 		}
 		return least.Round(vigil / 10)
 	}

@@ -42,16 +42,18 @@ type waiter struct {
 // wait waits for descriptors, like poll(2); a timeout below zero is none. An
 // interruption ends it as well.
 func (w *waiter) wait(fds []unix.PollFd, timeout time.Duration) error {
-	if !w.keep || timeout < 0 || timeout > shortWait {
+	if !w.keep || timeout < 0 || timeout > shortWait || w.told.Load() {
 		return poll(fds, timeout)
 	}
-	timeout -= w.rest()
+	if timeout > 0 {
+		timeout = max(timeout-w.rest(), 0)
+	}
 	w.kept.Add(1)
 	if w.told.Load() {
 		w.kept.Add(-1)
-		return poll(fds, max(timeout, 0))
+		return poll(fds, timeout)
 	}
-	ts := unix.NsecToTimespec(int64(max(timeout, 0)))
+	ts := unix.NsecToTimespec(int64(timeout))
 	_, _, err := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 	w.kept.Add(-1)
 	if err != 0 && err != unix.EINTR {
@@ -97,7 +99,7 @@ func (w *waits) tell() bool {
 	if w.kept.Load() > 0 {
 		w.wake()
 	}
-	for n := 0; n < 50 && w.kept.Load() > 0; n++ {
+	for n := 0; n < 200 && w.kept.Load() > 0; n++ {
 		time.Sleep(100 * time.Microsecond)
 	}
 	return w.kept.Load() == 0

@@ -97,7 +97,7 @@ func electorFamilies() []family {
 			}, "step", "statistic"),
 		count("hakeep_elector_takeovers_total", "Take-overs of instances from a silent master.", func(el *status.Elector) uint64 { return el.Takeovers.Timer.Count }),
 		count("hakeep_elector_adverts_timed_total", "Adverts whose lateness was measured.", func(el *status.Elector) uint64 { return el.Lateness.Count }),
-		count("hakeep_elector_relieved_total", "How often a second thread, on another CPU, did what was due, as the advert thread was late.", func(el *status.Elector) uint64 { return el.Relieved }),
+		count("hakeep_elector_relieved_total", "How often a second thread, on another CPU, sent adverts or announcements, as the advert thread was late.", func(el *status.Elector) uint64 { return el.Relieved }),
 		count("hakeep_elector_packets_sent_total", "Packets sent on all sockets.", func(el *status.Elector) uint64 { return el.Sockets.Sent }),
 		count("hakeep_elector_packets_received_total", "Packets received on all sockets.", func(el *status.Elector) uint64 { return el.Sockets.Received }),
 		count("hakeep_elector_send_errors_total", "Packets that the kernel refused to send.", func(el *status.Elector) uint64 { return el.Sockets.SendErrors }),

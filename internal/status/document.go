@@ -109,8 +109,8 @@ type Elector struct {
 	RealtimeReason string `json:"realtime_reason,omitempty"`
 	// Lateness says how long after their deadlines adverts were sent.
 	Lateness Lateness `json:"lateness"`
-	// Relieved counts how often a second thread, on another CPU, did what was due, as
-	// the advert thread was late.
+	// Relieved counts how often a second thread, on another CPU, sent adverts or
+	// announcements, as the advert thread was late.
 	Relieved uint64 `json:"relieved"`
 	// Takeovers says how long the steps of taking over from a silent master took.
 	Takeovers Takeovers `json:"takeovers"`
