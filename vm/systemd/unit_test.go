@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"hakeep/internal/cpus"
 	"hakeep/internal/lab"
 	"hakeep/internal/nstest"
 	"hakeep/internal/status"
@@ -99,8 +100,12 @@ func checkRealtime(t *testing.T, pid int) {
 			t.Errorf("thread %d has policy %d, want SCHED_FIFO or SCHED_RR", tid, policy.Policy)
 		}
 	}
-	if fifo != 2 {
-		t.Errorf("%d threads of %d are SCHED_FIFO, want 2", fifo, len(tasks))
+	want := 2 // and the relief of that of the adverts
+	if cpus.Relieved() {
+		want++
+	}
+	if fifo != want {
+		t.Errorf("%d threads of %d are SCHED_FIFO, want %d", fifo, len(tasks), want)
 	}
 	if locked := processStatus(t, pid)["VmLck"]; locked == "" || strings.HasPrefix(locked, "0 ") {
 		t.Errorf("locked memory: %q", locked)
