@@ -13,7 +13,7 @@
 //
 //	loop (loop.go)          one locked thread under SCHED_FIFO: sockets, timers, the Router,
 //	                        announcements. Never allocates in the steady state, never waits
-//	                        for anything but its descriptors.
+//	                        for anything but its descriptors, and the relief's turn.
 //	relief (relief.go)      sends what is due from another CPU when the loop is late
 //	addresses (addrs.go)    one locked thread at a lower real-time priority: brings the
 //	                        kernel's addresses in line with what the loop wants, puts back
@@ -23,6 +23,6 @@
 //	control (control.go)    the conversation with main
 //
 // How the first two wait is in wait.go. The loop, or its relief in its turn, owns all
-// state. The others post messages to its inbox; what they get
-// is handed over and not touched again.
+// state. The others post messages to its inbox; what they get is handed over and not
+// touched again.
 package elector

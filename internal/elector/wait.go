@@ -22,7 +22,7 @@ const shortWait = 40 * time.Millisecond
 // a system call for long, or has not been rescheduled for 10 ms. Then it looks each
 // 20 µs, for a millisecond and more, for others to take, which with adverts each 10 ms
 // is 5 % of a CPU; and the thread that comes back has to get a context. So the runtime
-// is not told of short waits; it has the thread rescheduled each 10 ms instead, see rest.
+// is not told of short waits, between which the thread lets itself be rescheduled (rest).
 // There are procs contexts, most of which are idle. What has to stop all threads ends
 // such a wait by a signal.
 type waits struct {
