@@ -176,18 +176,27 @@ func TestTimeoutLimit(t *testing.T) {
 	h.expect(h.until(down100+2*second+ms), "#2 send 100")
 }
 
-func TestTakeoverDueLooksBelowMasters(t *testing.T) {
+// TestDueLooksEverywhere: whether a take-over or an advert is due is found below others
+// that are due.
+func TestDueLooksEverywhere(t *testing.T) {
 	t.Parallel()
 	h := thousand(t)
 	for range 500 {
 		d, _ := h.r.NextDeadline()
 		for _, now := range []time.Duration{d, d + 20*ms, d + second} {
-			want := false
+			takeover, advert := false, Forever
 			for i := range h.r.instances {
-				want = want || h.r.instances[i].state == Backup && h.r.instances[i].deadline() <= now
+				in := &h.r.instances[i]
+				takeover = takeover || in.state == Backup && in.deadline() <= now
+				if in.state == Master && in.timer <= now && !in.unsure(now) {
+					advert = min(advert, in.timer)
+				}
 			}
-			if got := h.r.TakeoverDue(now); got != want {
-				t.Fatalf("at %v: got %v, want %v", now, got, want)
+			if got := h.r.TakeoverDue(now); got != takeover {
+				t.Fatalf("at %v: a take-over is due: %v, want %v", now, got, takeover)
+			}
+			if got, ok := h.r.AdvertDue(now); got != advert || ok != (advert != Forever) {
+				t.Fatalf("at %v: an advert is due since %v, %v, want %v", now, got, ok, advert)
 			}
 		}
 		h.r.Step(d, Timeout{})
@@ -241,28 +250,6 @@ func TestTimeoutForAdverts(t *testing.T) {
 			t.Error("the master does not listen")
 		}
 		at += 8 * second // listening, and its time is over
-	}
-}
-
-// TestAdvertDueLooksBelowBackups at all that are due.
-func TestAdvertDueLooksBelowBackups(t *testing.T) {
-	t.Parallel()
-	h := thousand(t)
-	for range 500 {
-		d, _ := h.r.NextDeadline()
-		for _, now := range []time.Duration{d, d + 20*ms, d + second} {
-			want := Forever
-			for i := range h.r.instances {
-				if in := &h.r.instances[i]; in.state == Master && in.timer <= now && !in.unsure(now) {
-					want = min(want, in.timer)
-				}
-			}
-			if got, ok := h.r.AdvertDue(now); got != want || ok != (want != Forever) {
-				t.Fatalf("at %v: got %v, %v, want %v", now, got, ok, want)
-			}
-		}
-		h.r.Step(d, Timeout{})
-		h.now = d
 	}
 }
 

@@ -42,8 +42,8 @@ func split(allowed *unix.CPUSet) (p parts, ok bool) {
 }
 
 // allowed are the CPUs that this program may use. They are those of the thread that
-// asks first, which must not have been bound by this package: its
-// functions ask before they bind theirs.
+// asks first, which must not have been bound by this package: its functions ask before
+// they bind theirs.
 var allowed = sync.OnceValues(func() (set unix.CPUSet, err error) {
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return set, fmt.Errorf("read the CPUs of a thread: %w", err)
@@ -101,7 +101,8 @@ func bind(choose func(*parts) *unix.CPUSet) error {
 	return nil
 }
 
-// Release takes back [Adverts] or [Relief], for an image that is executed by the calling thread.
+// Release takes back [Adverts] or [Relief], for an image that is executed by the calling
+// thread.
 func Release() error {
 	set, err := allowed()
 	if err != nil {

@@ -31,7 +31,7 @@ const (
 // never lets a backup take over from a silent master: what the CPU of the loop has
 // received may wait there. Messages wait for the loop as well.
 type relief struct {
-	bell int // eventfd: due has come nearer than look allows for, or over
+	bell bell // due has come nearer than look allows for, or over; only the relief stills it
 	// due is when the loop has to be awake, look when the relief looks whether it is.
 	due, look atomic.Int64
 	over      atomic.Bool
@@ -49,7 +49,7 @@ func newRelief() (*relief, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &relief{bell: b.fd}
+	r := &relief{bell: b}
 	r.due.Store(int64(vrrp.Forever))
 	return r, nil
 }
@@ -84,8 +84,7 @@ func (r *relief) leave() {
 // ring wakes it.
 func (r *relief) ring() {
 	if r != nil {
-		b := bell{fd: r.bell}
-		b.strike()
+		r.bell.strike()
 	}
 }
 
@@ -118,7 +117,7 @@ func (l *loop) relieve() error {
 	if err := cpus.Relief(); err != nil { // it still helps, if less
 		l.log("warn", err.Error())
 	}
-	fds := []unix.PollFd{{Fd: int32(r.bell), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(r.bell.fd), Events: unix.POLLIN}}
 	w := waiter{waits: &l.waits}
 	var notBefore time.Duration
 	for {
@@ -126,8 +125,8 @@ func (l *loop) relieve() error {
 			return fmt.Errorf("wait for the advert thread to be late: %w", err)
 		}
 		if fds[0].Revents != 0 {
-			b := bell{fd: r.bell, rung: true}
-			b.still()
+			r.bell.rung = true
+			r.bell.still()
 		}
 		if r.over.Load() {
 			return nil

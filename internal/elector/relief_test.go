@@ -32,7 +32,7 @@ func relieved(t *testing.T, s sockets) *loop {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(b.fd) })
-	l.relief = &relief{bell: b.fd}
+	l.relief = &relief{bell: b}
 	l.relief.due.Store(int64(vrrp.Forever))
 	if l.relieveTurn(); l.relief.count() != 0 {
 		t.Fatal("took a turn although nothing is awaited")
@@ -49,6 +49,16 @@ func (l *loop) wakeLate(late time.Duration) (due time.Duration) {
 	}
 	l.clock.offset += due + late - l.clock.now()
 	return due
+}
+
+// lateMaster is a master whose second advert is a millisecond late.
+func lateMaster(t *testing.T, s sockets) *loop {
+	t.Helper()
+	l := relieved(t, s)
+	l.wakeLate(0)
+	l.turn()
+	l.wakeLate(time.Millisecond)
+	return l
 }
 
 func (l *loop) state() vrrp.State { return l.router.Snapshot(nil)[0].State }
@@ -99,10 +109,7 @@ func TestReliefSends(t *testing.T) {
 func TestReliefLeavesMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &countSent{}
-		l := relieved(t, s)
-		l.wakeLate(0)
-		l.turn()
-		l.wakeLate(time.Millisecond)
+		l := lateMaster(t, s)
 		l.inbox.post(quitMsg{})
 		if l.relieveTurn(); s.sent != 2 || l.done || len(l.inbox.take(nil)) != 1 {
 			t.Errorf("sent %d adverts, ended: %v", s.sent, l.done)
@@ -114,11 +121,8 @@ func TestReliefLeavesMessages(t *testing.T) {
 func TestReliefHears(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &countSent{}
-		l := relieved(t, s)
-		l.wakeLate(0)
-		l.turn()
+		l := lateMaster(t, s)
 		s.datagram = firstAdvert(t, testConfig(200))
-		l.wakeLate(time.Millisecond)
 		if l.relieveTurn(); l.state() != vrrp.Backup || s.sent != 1 {
 			t.Errorf("%v, sent %d adverts", l.state(), s.sent)
 		}
@@ -200,7 +204,7 @@ func TestReliefIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(b.fd)
-	r := &relief{bell: b.fd}
+	r := &relief{bell: b}
 	rung := func() bool {
 		var count [8]byte
 		_, err := unix.Read(b.fd, count[:])

@@ -140,10 +140,7 @@ func (b *Beat) run(fd int, interval time.Duration, priority uint32, bind func() 
 			break
 		}
 		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-		woke := time.Duration(now.Nano())
-		if woke < due {
-			woke = due
-		}
+		woke := max(time.Duration(now.Nano()), due)
 		if woke-due >= stallFrom {
 			at := time.Now().Round(0)
 			res.Stalls = append(res.Stalls, Stall{at.Add(due - woke), at})
